@@ -149,10 +149,18 @@ pub fn refuse_unused(flags: &[Flag], inputs: &[Input]) -> Result<()> {
     }
 }
 
+/// Flags about files that apply to sounds too.
+const OF_ANY_FILES: [&str; 2] = ["--skip-unreadable", "--cache"];
+
 /// Refuses the first given one of the `flags` about image files if the data set `spec` has no image files.
 pub fn refuse_without_image_files(flags: &[(&str, bool)], spec: &str) -> Result<()> {
     let data = match Spec::parse(spec)? {
         Spec::Folder(_) | Spec::List(_) | Spec::Shards(_) => return Ok(()),
+        Spec::Audio(_) => {
+            let of_images: Vec<_> =
+                flags.iter().copied().filter(|(flag, _)| !OF_ANY_FILES.contains(flag)).collect();
+            return refuse_given(&of_images, &format!("applies to images, but {spec} contains sounds"));
+        }
         Spec::Digits => "is built in",
         Spec::Mnist(_) | Spec::Idx(_) | Spec::Cifar(..) => "is not stored as image files",
         Spec::Npy(_) => "contains arrays",

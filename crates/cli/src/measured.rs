@@ -1,9 +1,10 @@
-//! The images that a model is measured on, and their preprocessing.
+//! The images or sounds that a model is measured on, and their preprocessing.
 
 use std::path::Path;
 
 use striate_data::{Evaluation, LoadOptions, Spec, load_for_evaluation};
 use striate_predict::{Classifier, align};
+use striate_tensor::encoding::Encoding;
 use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Result};
 use striate_vision::Preprocessing;
@@ -36,21 +37,30 @@ pub fn of_model(
     path: &Path,
     mut options: LoadOptions,
 ) -> Result<LoadOptions> {
+    let at = |e: striate_tensor::Error| e.at(printable_path(path));
+    if let Spec::Audio(_) = spec {
+        options.encoding = Some(Encoding::Sound(classifier.sound_encoding().map_err(at)?.clone()));
+    } else if !matches!(spec, Spec::Npy(_)) && classifier.sound_encoding().is_ok() {
+        return Err(at(Error::input(format!(
+            "the model takes sounds, but {spec} has images; use --data audio:FOLDER"
+        ))));
+    }
     if spec.has_image_files() {
-        let form = classifier.image_preprocessing().map_err(|e| e.at(printable_path(path)))?;
+        let form = classifier.image_preprocessing().map_err(at)?;
         (options.steps, options.channels) = (Some(form.steps.clone()), Some(form.channels));
     }
     Ok(options)
 }
 
 /// The preprocessing of images from the data set `spec`, from the original on; `None` for arrays, which are used
-/// unchanged. `is_given`: whether a flag states the preprocessing.
+/// unchanged, and for sounds, which are encoded when they are loaded. `is_given`: whether a flag states the
+/// preprocessing.
 pub fn form(classifier: &Classifier, spec: &Spec, is_given: bool) -> Result<Option<Preprocessing>> {
     match (spec, classifier.preprocessing()) {
-        (Spec::Npy(_), _) if is_given => {
-            Err(Error::input("--preprocessing applies only to images; arrays are used unchanged"))
+        (Spec::Npy(_) | Spec::Audio(_), _) if is_given => {
+            Err(Error::input("--preprocessing applies only to images; omit it"))
         }
-        (Spec::Npy(_), _) => Ok(None),
+        (Spec::Npy(_) | Spec::Audio(_), _) => Ok(None),
         (spec, Some(form)) if !spec.has_image_files() => Ok(Some(form.clone())),
         _ => classifier.image_preprocessing().map(|form| Some(form.clone())),
     }

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use striate_tensor::Result;
+use striate_sound::augment::shift_and_mask;
 use striate_tensor::random::{Random, Stream};
+use striate_tensor::{Error, Result};
 use striate_vision::augment::{self, Compose};
 
 use crate::Prepared;
@@ -20,6 +21,8 @@ pub enum Augmentation {
     ShiftFlip(usize),
     /// Rotates, scales, shears and shifts.
     Affine(augment::Affine),
+    /// Shifts encoded sounds in time, and masks bands and times of spectrograms.
+    ShiftAndMask,
     /// Transforms of images of bytes; those of files before they are resized to the size of the set.
     Transforms(Compose),
     /// A custom function.
@@ -76,10 +79,13 @@ impl Augmented {
     /// Checks that the augmentation can be applied.
     ///
     /// # Errors
-    /// As [`Prepared::check_transforms`].
+    /// As [`Prepared::check_transforms`], or if sounds are to be augmented that are none.
     pub fn check(&self) -> Result<()> {
         match &self.augmentation {
             Augmentation::Transforms(transforms) => self.data.check_transforms(transforms),
+            Augmentation::ShiftAndMask if !self.data.are_sounds() => {
+                Err(Error::input("data.augment = sounds is for sounds; choose another one for images"))
+            }
             _ => Ok(()),
         }
     }
@@ -154,6 +160,10 @@ impl Augmented {
             Augmentation::ShiftFlip(most) => {
                 before(original)?;
                 augment::shift_flip(&mut random, shape, *most, fill, original, to);
+            }
+            Augmentation::ShiftAndMask => {
+                self.data.write(index, to)?;
+                shift_and_mask(&mut random, shape, fill, to);
             }
             Augmentation::Affine(limits) => {
                 before(original)?;

@@ -152,6 +152,7 @@ pub(crate) fn load(kind: CifarKind, folder: Option<&Path>) -> Result<Dataset> {
         test: Some(test),
         preprocessing: Some(form),
         predict: Some(predict),
+        encoding: None,
         survey: Survey::default(),
     })
 }

@@ -1,7 +1,8 @@
-//! A data set: its parts, its class names, and the preprocessing of its images.
+//! A data set: its parts, its class names, and the preprocessing of its images or the encoding of its sounds.
 
 use sha2::{Digest, Sha256};
 use striate_tensor::Result;
+use striate_tensor::encoding::Encoding;
 use striate_vision::Preprocessing;
 
 use crate::{Pixels, Split, Survey};
@@ -23,6 +24,8 @@ pub struct Dataset {
     pub preprocessing: Option<Preprocessing>,
     /// Preprocessing that converts any other image to the form of the set.
     pub predict: Option<Preprocessing>,
+    /// How its samples were encoded, if they are not images.
+    pub encoding: Option<Encoding>,
     /// The report of loading the set.
     pub survey: Survey,
 }
@@ -121,6 +124,7 @@ mod tests {
             test: Some(split(vec![1])),
             preprocessing: None,
             predict: None,
+            encoding: None,
             survey: Survey::default(),
         }
     }

@@ -1,7 +1,7 @@
 //! The parts of a data set, for a description.
 
 use crate::images::Purpose;
-use crate::{Dataset, LoadOptions, Spec, Split, Survey, dataset, load};
+use crate::{Dataset, LoadOptions, Medium, Spec, Split, Survey, dataset, load, sounds};
 use striate_tensor::Result;
 
 /// A data set with its parts, which need not include a training part.
@@ -46,6 +46,7 @@ impl Described {
 /// As [`load`].
 pub fn describe(spec: &Spec, options: &LoadOptions) -> Result<Described> {
     match spec.find(Purpose::Description, &[])? {
+        Some(found) if spec.medium() == Some(Medium::Sound) => sounds::describe(found, options),
         Some(found) => found.describe(options),
         None => Ok(load(spec, options)?.into()),
     }

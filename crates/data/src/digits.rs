@@ -31,6 +31,7 @@ pub(crate) fn digits() -> Dataset {
         test: Some(all.select(&part(true))),
         preprocessing: Some(form(vec![enlarge])),
         predict: Some(form(foreign)),
+        encoding: None,
         survey: Survey::default(),
     }
 }

@@ -5,7 +5,7 @@ use striate_vision::Preprocessing;
 
 use crate::dataset::listed;
 use crate::images::Purpose;
-use crate::{Dataset, LoadOptions, Spec, Split, Survey, load, npy};
+use crate::{Dataset, LoadOptions, Spec, Split, Survey, load, npy, sounds};
 
 /// Images to evaluate a model on.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +55,7 @@ pub fn load_for_evaluation(
     align: impl FnOnce(&[String], &[String]) -> Result<Vec<usize>>,
 ) -> Result<Evaluation> {
     let measured = match (spec, spec.find(Purpose::Evaluation, classes)?) {
+        (Spec::Audio(_), Some(found)) => sounds::measure(found, options)?,
         (_, Some(found)) => found.measure(options)?,
         (Spec::Npy(root), None) => npy::load_measured(root, options)?,
         (_, None) => load(spec, options)?.into(),

@@ -117,6 +117,7 @@ pub(crate) fn load(folder: &Path) -> Result<Dataset> {
         test,
         preprocessing: Some(form),
         predict: Some(predict),
+        encoding: None,
         survey: Survey::default(),
     })
 }

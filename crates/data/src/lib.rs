@@ -1,4 +1,4 @@
-//! Data sets: built-in, downloaded, or your own as image folders or arrays; batches in order.
+//! Data sets: built-in, downloaded, or your own as folders of images or sounds or as arrays; batches in order.
 
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,7 @@ mod images;
 mod inventory;
 mod list;
 mod loader;
+mod medium;
 mod mnist;
 mod npy;
 mod options;
@@ -29,6 +30,7 @@ mod prepared;
 #[cfg(test)]
 mod scratch;
 mod shards;
+mod sounds;
 mod spec;
 mod split;
 mod survey;
@@ -51,8 +53,9 @@ pub use idx::{IdxArray, read_idx, read_idx_bytes};
 pub use images::{Files, ImageFile};
 pub use inventory::{Inventory, PartInventory};
 pub use loader::{Batch, Loader, Sampling};
+pub use medium::Medium;
 pub use mnist::MnistKind;
-pub use options::{CACHE_BYTES, LoadOptions, Unreadable, Watch};
+pub use options::{CACHE_BYTES, LoadOptions, SoundOptions, Unreadable, Watch};
 pub use order::Order;
 pub use prepared::Prepared;
 pub use shards::{PrepareOptions, Shards, prepare};

@@ -151,7 +151,8 @@ mod tests {
         folder.file("test.tsv", b"test/b/1.png\tb\n");
         let options = LoadOptions::default();
         let by_list = find(folder.path(), Purpose::Training).unwrap().load(&options).unwrap();
-        let by_folder = crate::folder::find(folder.path()).unwrap().load(&options).unwrap();
+        let by_folder =
+            crate::folder::find(folder.path(), crate::Medium::Image).unwrap().load(&options).unwrap();
         assert_eq!(by_list.fingerprint().unwrap(), by_folder.fingerprint().unwrap());
         assert_eq!((by_list.train, by_list.test), (by_folder.train, by_folder.test));
         let one = find(&folder.path().join("train.tsv"), Purpose::Training).unwrap().load(&options).unwrap();

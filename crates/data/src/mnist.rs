@@ -145,6 +145,7 @@ fn load_from(kind: MnistKind, folder: &Path) -> Result<Dataset> {
         test: Some(split(&files[2], &files[3])?),
         preprocessing: Some(preprocessing),
         predict: Some(predict),
+        encoding: None,
         survey: Survey::default(),
     })
 }

@@ -34,6 +34,7 @@ pub(crate) fn load(folder: &Path, options: &LoadOptions) -> Result<Dataset> {
         test: None,
         preprocessing: None,
         predict: None,
+        encoding: None,
         survey,
     })
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use striate_tensor::encoding::Encoding;
 use striate_vision::{MAX_PIXELS, Step};
 
 /// Options of [`load`](crate::load); the default suits a data set of unknown content.
@@ -22,12 +23,29 @@ pub struct LoadOptions {
     /// those of a model's preprocessing.
     pub steps: Option<Vec<Step>>,
     /// Images of an image folder are held in memory if they take at most as many bytes at the size of the set;
-    /// otherwise each is decoded whenever it is needed.
+    /// otherwise each is decoded whenever it is needed. Encoded sounds must fit.
     pub cache_bytes: u64,
     /// Whether image files are decoded whenever they are needed in any case, so that the original images are augmented.
     pub keeps_originals: bool,
-    /// What watches the reading of images.
+    /// How sounds are encoded, instead of what follows from `sound`; for example, the encoding of a model.
+    pub encoding: Option<Encoding>,
+    /// What is fixed of the encoding of sounds.
+    pub sound: SoundOptions,
+    /// What watches the reading of images and sounds.
     pub watch: Watch,
+}
+
+/// What is fixed of the encoding of sounds; the rest follows from the sounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SoundOptions {
+    /// Whether the network takes waveforms, not spectrograms.
+    pub is_waveform: bool,
+    /// Samples per second; by default 8,000 for waveforms, and 16,000 for spectrograms.
+    pub sample_rate: Option<u32>,
+    /// Length in seconds; by default the one that 95 % of the training sounds do not exceed.
+    pub seconds: Option<f64>,
+    /// Bands of a spectrogram; 64 by default.
+    pub mels: Option<usize>,
 }
 
 /// Watches a job: is called with the number of items that are done, and with that of all items.
@@ -73,6 +91,8 @@ impl Default for LoadOptions {
             steps: None,
             cache_bytes: CACHE_BYTES,
             keeps_originals: false,
+            encoding: None,
+            sound: SoundOptions::default(),
             watch: Watch::default(),
         }
     }

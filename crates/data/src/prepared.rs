@@ -90,6 +90,11 @@ impl Prepared {
         self.fill
     }
 
+    /// Whether these may be encoded sounds: numbers of one channel.
+    pub(crate) fn are_sounds(&self) -> bool {
+        matches!(self.pixels, PreparedPixels::Numbers(_)) && self.shape[0] == 1
+    }
+
     /// Whether an image takes so long that several should be read at once: it is decoded, or its features computed,
     /// whenever it is needed.
     pub(crate) fn is_slow(&self) -> bool {

@@ -10,7 +10,9 @@ use striate_vision::{Filter, Preprocessing, Step};
 use crate::cifar::CifarKind;
 use crate::images::{Collection, Purpose};
 use crate::mnist::MnistKind;
-use crate::{Dataset, LoadOptions, PartSurvey, cifar, digits, folder, idx, list, mnist, npy, shards};
+use crate::{
+    Dataset, LoadOptions, Medium, PartSurvey, cifar, digits, folder, idx, list, mnist, npy, shards, sounds,
+};
 
 /// A data set by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,15 +33,17 @@ pub enum Spec {
     List(PathBuf),
     /// A folder of shards, or a pattern of shards.
     Shards(String),
+    /// A folder like [`Spec::Folder`], with sounds.
+    Audio(PathBuf),
 }
 
 const NAMES: [&str; 5] = ["digits", "mnist", "fashion-mnist", "cifar10", "cifar100"];
 /// The other forms, for errors.
-const FORMS: &str = "npy:FOLDER, idx:FOLDER, list:FILE, a folder of image folders, or shards";
+const FORMS: &str = "npy:FOLDER, idx:FOLDER, list:FILE, audio:FOLDER, a folder of image folders, or shards";
 
 impl Spec {
     /// Parses the name of a data set: `digits`, `mnist`, `fashion-mnist`, `cifar10`, `cifar100`, `npy:FOLDER`,
-    /// `idx:FOLDER`, `list:FILE`, an image folder, or shards.
+    /// `idx:FOLDER`, `list:FILE`, `audio:FOLDER`, an image folder, or shards.
     ///
     /// # Errors
     /// If it is not the name of a data set; the message suggests the nearest.
@@ -48,6 +52,7 @@ impl Spec {
             Some(("npy", folder)) => return Ok(Spec::Npy(folder.into())),
             Some(("idx", folder)) => return Ok(Spec::Idx(folder.into())),
             Some(("list", path)) => return Ok(Spec::List(path.into())),
+            Some(("audio", folder)) => return Ok(Spec::Audio(folder.into())),
             Some((name, folder)) if CifarKind::find(name).is_some() => {
                 return Ok(Spec::Cifar(CifarKind::find(name).expect("was found"), Some(folder.into())));
             }
@@ -93,14 +98,26 @@ impl Spec {
         matches!(self, Spec::Folder(_) | Spec::List(_) | Spec::Shards(_))
     }
 
-    /// Finds the images of a set of image files, for evaluation of a model with the classes `known`; `None` for others.
+    /// What the files of the set contain; `None` for one that does not consist of files of single samples.
+    pub fn medium(&self) -> Option<Medium> {
+        match self {
+            Spec::Audio(_) => Some(Medium::Sound),
+            spec => spec.has_image_files().then_some(Medium::Image),
+        }
+    }
+
+    /// Finds the files of a set of image or sound files, for evaluation of a model with the classes `known`; `None` for
+    /// others.
     pub(crate) fn find(&self, purpose: Purpose, known: &[String]) -> Result<Option<Collection>> {
         match self {
-            Spec::Folder(root) => match purpose {
-                Purpose::Training => folder::find(root),
-                Purpose::Evaluation => folder::find_measured(root, known),
-                Purpose::Description => folder::find_described(root),
-            },
+            Spec::Folder(root) | Spec::Audio(root) => {
+                let medium = self.medium().expect("the set consists of files");
+                match purpose {
+                    Purpose::Training => folder::find(root, medium),
+                    Purpose::Evaluation => folder::find_measured(root, known, medium),
+                    Purpose::Description => folder::find_described(root, medium),
+                }
+            }
             Spec::List(path) => list::find(path, purpose),
             Spec::Shards(text) => shards::find(text, purpose),
             Spec::Digits | Spec::Mnist(_) | Spec::Npy(_) | Spec::Idx(_) | Spec::Cifar(..) => return Ok(None),
@@ -111,7 +128,7 @@ impl Spec {
     /// Returns the folders in which a new file or folder would be read as data.
     pub fn data_folders(&self) -> Vec<PathBuf> {
         match self {
-            Spec::Folder(root) => folder::data_folders(root),
+            Spec::Folder(root) | Spec::Audio(root) => folder::data_folders(root),
             Spec::Shards(text) if Path::new(text).is_dir() => vec![text.into()],
             Spec::Shards(text) => vec![folder_of(Path::new(text)).to_owned()],
             Spec::List(path) if path.is_dir() => vec![path.clone()],
@@ -132,6 +149,7 @@ impl fmt::Display for Spec {
             Spec::List(path) => write!(f, "list:{}", path.display()),
             Spec::Shards(text) => f.write_str(text),
             Spec::Folder(folder) => write!(f, "{}", folder.display()),
+            Spec::Audio(folder) => write!(f, "audio:{}", folder.display()),
         }
     }
 }
@@ -151,6 +169,10 @@ pub fn load(spec: &Spec, options: &LoadOptions) -> Result<Dataset> {
         Spec::Folder(_) | Spec::List(_) | Spec::Shards(_) => {
             let found = spec.find(Purpose::Training, &[])?.expect("the set consists of image files");
             return found.load(options);
+        }
+        Spec::Audio(_) => {
+            let found = spec.find(Purpose::Training, &[])?.expect("the set consists of sound files");
+            return sounds::load(found, options);
         }
     };
     let forms = [&mut dataset.preprocessing, &mut dataset.predict];
@@ -191,7 +213,14 @@ mod tests {
     #[test]
     fn text_round_trip_keeps_spec() {
         let folder = Scratch::new();
-        for text in ["digits", "mnist", "fashion-mnist", "npy:some/where", folder.path().to_str().unwrap()] {
+        for text in [
+            "digits",
+            "mnist",
+            "fashion-mnist",
+            "npy:some/where",
+            "audio:some/where",
+            folder.path().to_str().unwrap(),
+        ] {
             assert_eq!(Spec::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Spec::parse(folder.path().to_str().unwrap()).unwrap(), Spec::Folder(folder.path().into()));

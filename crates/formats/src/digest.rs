@@ -26,6 +26,9 @@ const COVERED: [&str; 10] = [
     "weights_sha256",
 ];
 
+/// Metadata that earlier versions do not have; absent ones are not covered, so that their digests remain valid.
+const ADDED: [&str; 1] = ["encoding"];
+
 /// Returns SHA-256, in hexadecimal, of the texts of `metadata` exactly as stored, the names and shapes of
 /// `weights`, and the golden pair. Every part is preceded by its length, so that different contents never give
 /// the same bytes.
@@ -40,6 +43,12 @@ pub(crate) fn digest(
         match metadata.get(key) {
             Some(text) => part(&mut hash, text.as_bytes()),
             None => hash.update(u64::MAX.to_le_bytes()),
+        }
+    }
+    for key in ADDED {
+        if let Some(text) = metadata.get(key) {
+            part(&mut hash, key.as_bytes());
+            part(&mut hash, text.as_bytes());
         }
     }
     let named: Vec<_> = weights.iter().filter(|(name, _)| is_hashed(name)).collect();

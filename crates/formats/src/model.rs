@@ -1,13 +1,14 @@
 //! The model file: a safetensors file that describes itself.
 //!
-//! The metadata contain the network's text, class names, preprocessing, evaluation, the fingerprint of the data, the
-//! recipe and a digest over all of them; two tensors under `golden.` are an example input and its output.
+//! The metadata contain the network's text, class names, preprocessing or encoding, evaluation, the fingerprint of the
+//! data, the recipe and a digest over all of them; two tensors under `golden.` are an example input and its output.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use striate_graph::Network;
+use striate_tensor::encoding::Encoding;
 use striate_tensor::file::write_atomically;
 use striate_tensor::names::check_class_names;
 use striate_tensor::preprocessing::Preprocessing;
@@ -69,6 +70,8 @@ pub struct ModelFile {
     pub preprocessing: Option<Preprocessing>,
     /// The preprocessing of all other images.
     pub predict: Option<Preprocessing>,
+    /// How its inputs are encoded, if they are not images.
+    pub encoding: Option<Encoding>,
     /// The figures that it achieved.
     pub evaluation: Option<Evaluation>,
     /// The data that it was trained on.
@@ -115,6 +118,7 @@ impl ModelFile {
             classes,
             preprocessing: None,
             predict: None,
+            encoding: None,
             evaluation: None,
             data: None,
             recipe: None,
@@ -169,6 +173,7 @@ impl ModelFile {
         let mut optional = |key: &str, value: Option<String>| {
             value.map(|value| metadata.insert(key.to_owned(), value));
         };
+        optional("encoding", self.encoding.as_ref().map(json));
         optional("evaluation", self.evaluation.as_ref().map(json));
         optional("data", self.data.as_ref().map(json));
         optional("recipe", self.recipe.clone());
@@ -286,10 +291,21 @@ impl ModelFile {
         if !are_finite {
             check_finite(&weights)?;
         }
-        let Described { network, classes, preprocessing, predict, evaluation, data, .. } = described;
+        let Described { network, classes, preprocessing, predict, encoding, evaluation, data, .. } =
+            described;
         let recipe = metadata.get("recipe").cloned();
-        let model =
-            ModelFile { network, classes, preprocessing, predict, evaluation, data, recipe, golden, weights };
+        let model = ModelFile {
+            network,
+            classes,
+            preprocessing,
+            predict,
+            encoding,
+            evaluation,
+            data,
+            recipe,
+            golden,
+            weights,
+        };
         Ok((model, integrity))
     }
 }
@@ -309,6 +325,7 @@ struct Described {
     classes: Vec<String>,
     preprocessing: Option<Preprocessing>,
     predict: Option<Preprocessing>,
+    encoding: Option<Encoding>,
     evaluation: Option<Evaluation>,
     data: Option<Data>,
     weights_sha256: String,
@@ -327,6 +344,7 @@ impl Described {
             classes: parse("classes", text("classes")?)?,
             preprocessing: parse("preprocessing", text("preprocessing")?)?,
             predict: parse("predict", text("predict")?)?,
+            encoding: metadata.get("encoding").map(|value| parse("encoding", value)).transpose()?,
             evaluation: stated_evaluation(metadata)?,
             data: metadata.get("data").map(|value| parse("data", value)).transpose()?,
             weights_sha256: text("weights_sha256")?.clone(),
@@ -337,6 +355,14 @@ impl Described {
     fn check(&self, weights: &Weights) -> Result<()> {
         check_weights(&self.network, weights)
             .map_err(|e| e.at(format!("its weights do not match its network {}", self.network.name)))?;
+        if let Some(encoding) = &self.encoding {
+            encoding.check()?;
+            let (own, given) = (self.network.sample()?, encoding.output_shape());
+            if own != given {
+                let what = format!("its network takes inputs of {own:?}, but its encoding gives {given:?}");
+                return Err(Error::input(what));
+            }
+        }
         check_classes(&self.classes, self.network.classes()?)
     }
 }

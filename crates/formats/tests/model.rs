@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
+use striate_engine::Inference;
 use striate_formats::{
     Data, Evaluation, Golden, Integrity, ModelFile, Weights, check_weights, pytorch_bytes, read_safetensors,
     read_safetensors_bytes, read_weights, safetensors_bytes,
 };
 use striate_graph::{Builder, Network};
 use striate_tensor::Shape;
+use striate_tensor::encoding::{Encoding, SoundEncoding, SoundForm};
 use striate_tensor::names::check_class_names;
 use striate_tensor::preprocessing::{Preprocessing, Step};
 
@@ -38,6 +40,7 @@ fn model() -> ModelFile {
         classes: ["Hund", "chat", "猫"].map(String::from).to_vec(),
         preprocessing: Some(form(vec![])),
         predict: Some(form(vec![Step::CenterCrop { height: 4, width: 4 }])),
+        encoding: None,
         evaluation: Some(Evaluation {
             part: "test".into(),
             n: 359,
@@ -353,4 +356,30 @@ fn file_read_in_parts_gives_what_its_bytes_give() {
     let mut infinite = good.clone();
     infinite[header..header + 4].copy_from_slice(&f32::INFINITY.to_le_bytes());
     compare(&infinite, "infinite");
+}
+
+/// A model of waveforms of eight samples.
+fn of_sounds() -> ModelFile {
+    let network = Builder::new("sounds", [1, 1, 8]).input().flatten().linear(3).finish().unwrap();
+    let weights = Inference::initial_weights(&network, 1).unwrap();
+    let encoding =
+        SoundEncoding { sample_rate: 8_000, samples: 8, form: SoundForm::Waveform, mean: 0.0, std: 1.0 };
+    ModelFile { encoding: Some(Encoding::Sound(encoding)), ..ModelFile::bare(network, weights).unwrap() }
+}
+
+#[test]
+fn encoding_of_sounds_is_kept_checked_and_covered_by_the_digest() {
+    let bytes = of_sounds().to_bytes().unwrap();
+    assert_eq!(ModelFile::from_bytes(&bytes).unwrap(), of_sounds());
+    let text = String::from_utf8_lossy(&bytes);
+    let at = text.find("8000").unwrap();
+    let mut changed = bytes.clone();
+    changed[at] = b'9';
+    let error = ModelFile::from_bytes(&changed).unwrap_err().to_string();
+    assert!(error.contains("does not match its digest"), "{error}");
+    let mut wrong = of_sounds();
+    let Some(Encoding::Sound(encoding)) = &mut wrong.encoding else { panic!("it takes sounds") };
+    encoding.samples = 9;
+    let error = wrong.to_bytes().unwrap_err().to_string();
+    assert!(error.contains("takes inputs of [1, 1, 8], but its encoding gives [1, 1, 9]"), "{error}");
 }

@@ -92,6 +92,32 @@ impl Network {
         }
     }
 
+    /// Channels, height and width of the samples that the network takes; signals `[C, W]` have a height of 1.
+    ///
+    /// # Errors
+    /// If it takes neither images nor signals.
+    pub fn sample(&self) -> Result<[usize; 3]> {
+        match *self.input {
+            [c, w] => Ok([c, 1, w]),
+            _ => self.image(),
+        }
+    }
+
+    /// Whether the network takes signals, `[N, C, W]`.
+    pub fn takes_signals(&self) -> bool {
+        self.input.len() == 2
+    }
+
+    /// The shape of `count` samples of channels, height and width `sample`, as the network takes them: signals without
+    /// the height, which is 1.
+    pub fn batch_shape(&self, count: usize, sample: [usize; 3]) -> Shape {
+        let [c, h, w] = sample;
+        match self.takes_signals() {
+            true => Shape::from([count, c, h * w]),
+            false => Shape::from([count, c, h, w]),
+        }
+    }
+
     /// Builds the graph for `batch` inputs of the network's own size.
     ///
     /// # Errors

@@ -35,6 +35,8 @@ const UNPACKED_PER_BYTE: usize = 100;
 const UNPACKED: usize = 64 << 20;
 /// Pixels that an image may have here.
 const MAX_PIXELS: u64 = 1 << 16;
+/// Bytes that the decoder of a sound may allocate: a minute at the highest sample rate, twice while it grows.
+const SOUND: usize = 256 << 20;
 /// Bytes that the decoder of an image may allocate.
 const IMAGE: usize = 32 << 20;
 /// Networks with more multiply-adds or bytes are planned but not run.
@@ -144,6 +146,16 @@ pub(crate) fn image(bytes: &[u8]) -> Result<()> {
     assert!((image.width() * image.height()) as u64 <= MAX_PIXELS, "more pixels than allowed");
     assert_eq!(dimensions(bytes)?, [image.height(), image.width()]);
     assert!(decode(&encode_png(&image)?)? == image, "the image changes when it is written and read back");
+    Ok(())
+}
+
+/// Reads a sound.
+pub(crate) fn sound(bytes: &[u8]) -> Result<()> {
+    let sound = within(bytes.len(), PER_BYTE, SOUND, || striate_sound::decode(bytes))?;
+    assert!(sound.seconds() <= f64::from(striate_sound::LONGEST_SECONDS), "longer than allowed");
+    assert!(sound.samples.iter().all(|sample| sample.is_finite()), "samples that are not finite");
+    let stated = within(bytes.len(), PER_BYTE, SOUND, || striate_sound::duration(bytes))?;
+    assert!(stated.is_finite() && stated >= 0.0, "a length of {stated} s");
     Ok(())
 }
 

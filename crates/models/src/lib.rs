@@ -15,7 +15,9 @@ mod inception_v2;
 mod inception_v3;
 mod inception_v4;
 mod lenet;
+mod m5;
 mod nin;
+mod panns;
 mod perceptron;
 mod preprocessing;
 mod resnet;
@@ -41,7 +43,7 @@ pub struct Model {
     pub paper: &'static str,
     /// URL of the paper.
     pub link: &'static str,
-    /// The preprocessing of images.
+    /// The preprocessing of images, or the form of sounds.
     pub preprocessing: ImagePreprocessing,
     /// Name of the recipe that trains it by default, as listed by `striate recipes`.
     pub recipe: &'static str,
@@ -110,7 +112,10 @@ pub fn all() -> &'static [Model] {
         inception_v4::INCEPTION_V4,
         inception_resnet::INCEPTION_RESNET_V2,
         squeezenet::SQUEEZENET1_1,
+        m5::M5,
         efficientnet::EFFICIENTNET_LITE0,
+        panns::CNN6,
+        panns::CNN6_QUARTER,
     ]
 }
 
@@ -151,7 +156,10 @@ mod tests {
             assert!(authors.contains(" and ") || authors == "Krizhevsky", "{name}: {authors}");
             assert!(title.len() > 20 && link.starts_with("https://"), "{name}: {title}, {link}");
             let line = preprocessing.to_string();
-            assert!(["gray, ", "RGB"].iter().any(|channels| line.starts_with(channels)), "{name}: {line}");
+            assert!(
+                ["gray, ", "RGB", "sound, "].iter().any(|channels| line.starts_with(channels)),
+                "{name}: {line}"
+            );
             assert!(
                 !recipe.is_empty() && recipe.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
             );

@@ -75,7 +75,10 @@ const FIGURES: &[Figures] = &[
     figures("inception-v4", 42_679_816, 12_253_974_624),
     figures("inception-resnet-v2", 55_843_464, 13_155_794_016),
     figures("squeezenet1_1", 1_235_496, 349_151_936),
+    figures("m5", 558_090, 278_533_120),
     figures("efficientnet-lite0", 4_652_008, 385_187_552),
+    figures("panns-cnn6", 4_837_455 - 128, 980_807_168),
+    figures("panns-cnn6-quarter", 354_175, 63_290_240),
 ];
 
 fn network(name: &str) -> Network {
@@ -146,6 +149,22 @@ fn lenet1_has_the_papers_units_and_connections() {
     let units = ["H1", "H2", "H3", "H4", "output"].map(units);
     assert_eq!(units, [2_304, 576, 768, 192, 10]);
     assert_eq!(units.iter().sum::<usize>() + 784 + 1, 4_635);
+}
+
+/// Dai et al., 2017, table 1.
+#[test]
+fn m5_has_the_papers_lengths() {
+    let counted = counted("m5");
+    let after = |name: &str| counted.layers.iter().find(|layer| layer.name == name).unwrap().output.to_vec();
+    for (layer, shape) in [
+        ("conv1", [1, 128, 8_000]),
+        ("pool1", [1, 128, 2_000]),
+        ("pool2", [1, 128, 500]),
+        ("pool3", [1, 256, 125]),
+        ("pool4", [1, 512, 32]),
+    ] {
+        assert_eq!(after(layer), shape, "{layer}");
+    }
 }
 
 /// The test of TensorFlow's slim expects 10,173,112 values in its Inception V2 without the last layer: weights,

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use striate_engine::{Device, FixedWeights, Inference, ReadAgain};
 use striate_formats::{Golden, ModelFile};
+use striate_sound::{Encoder, Sound, SoundEncoding};
+use striate_tensor::encoding::Encoding;
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Image, Preprocessing, network_input};
 
@@ -22,7 +24,7 @@ pub struct Guess {
     pub score: f32,
 }
 
-/// A trained model, ready for images.
+/// A trained model, ready for images or sounds.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), striate_tensor::Error> {
@@ -43,6 +45,8 @@ pub struct Classifier {
     classes: Vec<String>,
     preprocessing: Option<Preprocessing>,
     predict: Option<Preprocessing>,
+    /// Encodes sounds, if the model takes them.
+    encoder: Option<Encoder>,
     golden: Option<Golden>,
 }
 
@@ -75,8 +79,9 @@ impl Classifier {
             (Ok(Head::OneScore | Head::OneProbability), [name]) => vec![format!("not {name}"), name.clone()],
             _ => model.classes,
         };
-        let ModelFile { preprocessing, predict, golden, .. } = model;
-        Ok(Classifier { preprocessing, predict, classes, golden, inference, head })
+        let ModelFile { preprocessing, predict, encoding, golden, .. } = model;
+        let encoder = encoding.map(|Encoding::Sound(sound)| Encoder::new(sound)).transpose()?;
+        Ok(Classifier { preprocessing, predict, encoder, classes, golden, inference, head })
     }
 
     /// Returns the class names.
@@ -102,11 +107,28 @@ impl Classifier {
         self.preprocessing.as_ref()
     }
 
+    /// Returns how sounds are encoded.
+    ///
+    /// # Errors
+    /// If the model does not take sounds.
+    pub fn sound_encoding(&self) -> Result<&SoundEncoding> {
+        self.encoder().map(Encoder::encoding)
+    }
+
+    fn encoder(&self) -> Result<&Encoder> {
+        self.encoder.as_ref().ok_or_else(|| Error::input("the model does not take sounds; give it images"))
+    }
+
     /// Returns the preprocessing of any image.
     ///
     /// # Errors
     /// If the model does not take images, or does not state their preprocessing.
     pub fn image_preprocessing(&self) -> Result<&Preprocessing> {
+        if self.encoder.is_some() {
+            return Err(Error::input(
+                "the model takes sounds, not images; give it WAV, Ogg, FLAC or MP3 files",
+            ));
+        }
         self.inference.network().image()?;
         self.predict.as_ref().or(self.preprocessing.as_ref()).ok_or_else(unknown_preprocessing)
     }
@@ -116,9 +138,24 @@ impl Classifier {
     /// # Errors
     /// As [`Classifier::image_preprocessing`] and [`Classifier::head`], or if an output is NaN or infinite.
     pub fn guesses(&self, image: &Image, top: usize) -> Result<Vec<Guess>> {
-        let head = self.head()?;
         let ([c, h, w], input) = network_input(self.image_preprocessing()?, image)?;
-        let (_, outputs) = self.inference.run(&Shape::from([1, c, h, w]), &input)?;
+        self.guesses_of(&Shape::from([1, c, h, w]), &input, top)
+    }
+
+    /// Returns the `top` best predictions for a sound, best first.
+    ///
+    /// # Errors
+    /// As [`Classifier::sound_encoding`] and [`Classifier::head`], or if an output is NaN or infinite.
+    pub fn guesses_of_sound(&self, sound: &Sound, top: usize) -> Result<Vec<Guess>> {
+        let encoder = self.encoder()?;
+        let shape = self.inference.network().batch_shape(1, encoder.encoding().output_shape());
+        self.guesses_of(&shape, &encoder.encode(sound), top)
+    }
+
+    /// The `top` best predictions for an input of the network.
+    fn guesses_of(&self, shape: &Shape, input: &[f32], top: usize) -> Result<Vec<Guess>> {
+        let head = self.head()?;
+        let (_, outputs) = self.inference.run(shape, input)?;
         let scores = head.probabilities(&outputs);
         if outputs.iter().chain(&scores).any(|number| number.is_nan()) {
             return Err(Error::failed(

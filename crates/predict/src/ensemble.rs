@@ -174,8 +174,11 @@ impl Ensemble {
     ///
     /// # Errors
     /// As [`Ensemble::probabilities`].
-    pub fn probabilities_of_array(&self, [c, h, w]: [usize; 3], array: &[f32]) -> Result<Vec<f32>> {
-        self.mean(|member, sums| member.add(&Shape::from([1, c, h, w]), array, sums).map(|()| 1))
+    pub fn probabilities_of_array(&self, shape: [usize; 3], array: &[f32]) -> Result<Vec<f32>> {
+        self.mean(|member, sums| {
+            let network = member.classifier.inference().network();
+            member.add(&network.batch_shape(1, shape), array, sums).map(|()| 1)
+        })
     }
 
     fn mean(&self, add: impl Fn(&Member, &mut [f64]) -> Result<usize>) -> Result<Vec<f32>> {

@@ -158,8 +158,8 @@ pub fn inherited(network: Network, loaded: Loaded, is_changed: bool) -> Result<M
         Some(before)
             if before.network.input == bare.network.input && before.classes.len() == bare.classes.len() =>
         {
-            let ModelFile { classes, preprocessing, predict, .. } = before;
-            ModelFile { classes, preprocessing, predict, ..bare }
+            let ModelFile { classes, preprocessing, predict, encoding, .. } = before;
+            ModelFile { classes, preprocessing, predict, encoding, ..bare }
         }
         _ => bare,
     })
@@ -176,10 +176,24 @@ fn complete(
         Some(source) => model.classes = read_names(source, model.classes.len())?,
         None => name_classes(model, &facts.metadata, notes),
     }
+    if model.encoding.is_some() {
+        return refuse_options_of_images(options);
+    }
     choose_preprocessing(model, facts, options.preprocessing.as_deref(), notes)?;
     match options.size {
         Some(size) => resize(model, size, notes),
         None => note_other_size(model, notes),
+    }
+}
+
+/// Refuses options about images for a model that takes sounds.
+fn refuse_options_of_images(options: &OpenOptions) -> Result<()> {
+    let flags = [("--preprocessing", options.preprocessing.is_some()), ("--size", options.size.is_some())];
+    match flags.iter().find(|(_, is_given)| *is_given) {
+        None => Ok(()),
+        Some((flag, _)) => {
+            Err(Error::input(format!("{flag} applies to images, but the model takes sounds; omit it")))
+        }
     }
 }
 

@@ -17,6 +17,7 @@ fn main() -> Result<()> {
         test: Some(drawn(50)),
         preprocessing: Some(form.clone()),
         predict: Some(form),
+        encoding: None,
         survey: Survey::default(),
     };
     let network = (striate::models::find("lenet5")?.build)()?;

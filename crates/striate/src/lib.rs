@@ -2,7 +2,8 @@
 //!
 //! This crate re-exports what most Rust programs need, and each of the underlying crates as a module.
 //!
-//! The feature `download`, off by default, adds `data::download`, which downloads data sets over HTTP(S).
+//! Of the features, all off by default, `download` adds `data::download`, which downloads data sets over HTTP(S), and
+//! `codecs` the decoding of Ogg Vorbis, FLAC and MP3 files.
 //!
 //! ```no_run
 //! # fn main() -> striate::Result<()> {
@@ -26,6 +27,7 @@ pub use striate_insight as insight;
 pub use striate_kernels as kernels;
 pub use striate_models as models;
 pub use striate_predict as predict;
+pub use striate_sound as sound;
 pub use striate_tensor as tensor;
 pub use striate_train as train;
 pub use striate_vision as vision;

@@ -15,9 +15,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["graph", "kernels"]),
     ("models", &["graph"]),
     ("vision", &["tensor"]),
-    ("data", &["vision", "tensor"]),
+    ("sound", &["tensor"]),
+    ("data", &["vision", "sound", "tensor"]),
     ("formats", &["graph", "tensor"]),
-    ("predict", &["engine", "models", "formats", "vision"]),
+    ("predict", &["engine", "models", "formats", "vision", "sound"]),
     ("train", &["predict", "engine", "models", "formats", "data", "ancestors"]),
     ("ancestors", &["tensor"]),
     ("insight", &["predict", "engine", "data", "graph"]),
@@ -33,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// External crates that only one crate may use.
 const RESERVED: &[(&str, &str)] = &[
     ("rayon", "data"),
+    ("symphonia", "sound"),
     ("ureq", "data"),
     ("reqwest", "data"),
     ("attohttpc", "data"),

@@ -39,7 +39,9 @@ fn reduced(model: &Model) -> Network {
         }
     }
     network.set_classes(CLASSES).unwrap();
-    if network.input[1] > 64 {
+    if network.takes_signals() {
+        network.input = Shape::from([network.input[0], 2000]);
+    } else if network.input[1] > 64 {
         let side = side(model.name);
         network.input = Shape::from([network.input[0], side, side]);
     }
@@ -53,9 +55,14 @@ fn images(network: &Network) -> (Shape, Vec<f32>) {
     (shape, values)
 }
 
-/// The number of classes of the network as published: those of MNIST and CIFAR-10, or of ImageNet.
+/// The number of classes of the network as published: those of MNIST and CIFAR-10, of AudioSet, or of ImageNet.
 fn published_classes(network: &Network) -> usize {
-    if network.input[1] <= 32 { 10 } else { 1000 }
+    match network.name.as_str() {
+        "m5" => 10,
+        name if name.starts_with("panns") => 527,
+        _ if network.input[1] <= 32 => 10,
+        _ => 1000,
+    }
 }
 
 /// Checks that the output has the right shape, is finite, depends on the image, and has the same bits on all `cpus`.

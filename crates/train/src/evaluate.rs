@@ -5,7 +5,7 @@ use striate_engine::Inference;
 use striate_formats::ModelFile;
 use striate_graph::{Loss, Network, Op};
 use striate_predict::{Ensemble, Head, Tally};
-use striate_tensor::{Result, Shape, zeroed};
+use striate_tensor::{Result, zeroed};
 use striate_vision::augment::Transform;
 
 use crate::Recipe;
@@ -52,8 +52,7 @@ pub fn evaluate_each(
     };
     let is_before = before.is_some();
     let inference = before.as_ref().unwrap_or(inference);
-    let [c, h, w] = data.shape();
-    let size = c * h * w;
+    let size: usize = data.shape().iter().product();
     let mut tally = Tally::new(Head::classes(outputs), loss)?;
     let mut images = zeroed(BATCH.saturating_mul(size)).map_err(|e| e.at("images to evaluate"))?;
     let mut rows = zeroed(BATCH.saturating_mul(outputs)).map_err(|e| e.at("scores of an evaluation"))?;
@@ -61,7 +60,7 @@ pub fn evaluate_each(
         let count = BATCH.min(data.len() - first);
         let (images, rows) = (&mut images[..count * size], &mut rows[..count * outputs]);
         data.write_all(first, images)?;
-        inference.run_into(&Shape::from([count, c, h, w]), images, rows)?;
+        inference.run_into(&inference.network().batch_shape(count, data.shape()), images, rows)?;
         for (index, row) in (first..).zip(rows.chunks_exact(outputs)) {
             let (scores, label) = (head.scores(row), data.labels()[index]);
             tally.add(&scores, &[label]);

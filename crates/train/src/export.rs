@@ -4,7 +4,7 @@ use striate_engine::Inference;
 use striate_formats::{Data, Evaluation, Golden, ModelFile, Weights};
 use striate_graph::Loss;
 use striate_predict::Tally;
-use striate_tensor::{Result, Shape, zeroed};
+use striate_tensor::{Result, zeroed};
 
 use crate::evaluate::{evaluate, own_loss};
 use crate::fitting::Part;
@@ -47,9 +47,8 @@ impl Export {
     pub fn model(&self, session: &Session, measured: Option<(&str, &Tally)>) -> Result<ModelFile> {
         let parts = &session.parts;
         let example = parts.measured.as_ref().map_or(&parts.train, |measured| &measured.images);
-        let [c, h, w] = example.shape();
-        let shape = Shape::from([1, c, h, w]);
-        let mut input = zeroed(c * h * w)?;
+        let shape = session.network.batch_shape(1, example.shape());
+        let mut input = zeroed(shape.numel())?;
         example.write(0, &mut input)?;
         let output = self.inference.run(&shape, &input)?;
         let (recipe, dataset) = (&session.settings.recipe, &session.dataset);
@@ -58,6 +57,7 @@ impl Export {
             classes: dataset.classes.clone(),
             preprocessing: dataset.preprocessing.clone(),
             predict: dataset.predict.clone(),
+            encoding: dataset.encoding.clone(),
             evaluation: measured.map(|(part, tally)| Evaluation {
                 part: part.into(),
                 n: tally.n(),

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use striate_data::{Augmented, Dataset, LoadOptions, Prepared, Spec, Split, Unreadable};
+use striate_data::{
+    Augmented, Dataset, LoadOptions, Medium, Prepared, SoundOptions, Spec, Split, Unreadable,
+};
 use striate_graph::{Network, Op};
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, Shape};
@@ -30,7 +32,8 @@ pub(crate) struct Parts {
 
 /// Loads the data of a recipe for `network`: at the network's own size unless the recipe sets one, with the
 /// network's channels if `pretrained` weights fix them. With features, the recipe or the data alone decide. Arrays are
-/// used unchanged. The cache and the watch are those of `options`.
+/// used unchanged. Sounds become waveforms for networks that take signals, otherwise spectrograms. The cache and the watch
+/// are those of `options`, and so is the encoding of sounds, if a model fixes it.
 ///
 /// # Errors
 /// If the data set cannot be loaded.
@@ -41,8 +44,9 @@ pub fn load_data(
     options: LoadOptions,
 ) -> Result<Dataset> {
     let spec = Spec::parse(&recipe.data.spec)?;
-    let [channels, height, width] = network.image()?;
     let is_array = matches!(spec, Spec::Npy(_));
+    let [channels, height, width] =
+        if is_array || spec.medium() == Some(Medium::Sound) { network.sample()? } else { network.image()? };
     // With features, the network's input does not have the size of the images.
     let has_features = recipe.data.features.is_some();
     let own = (!is_array && !has_features).then_some([height, width]);
@@ -52,6 +56,12 @@ pub fn load_data(
         channels: (pretrained && !is_array && !has_features).then_some(channels),
         unreadable,
         keeps_originals: recipe.augments_originals(),
+        sound: SoundOptions {
+            is_waveform: network.takes_signals(),
+            sample_rate: recipe.data.sample_rate,
+            seconds: recipe.data.seconds,
+            mels: recipe.data.mels,
+        },
         ..options
     };
     options.max_pixels = recipe.data.max_pixels.unwrap_or(options.max_pixels);
@@ -170,10 +180,13 @@ pub(crate) fn adapt(
     classes: usize,
 ) -> Result<Changes> {
     let mut changes = Vec::new();
-    let before = network.image()?;
+    let before = network.sample()?;
     let had = network.classes();
-    if before != image {
-        network.set_input(image);
+    match (before != image, network.takes_signals(), image) {
+        (false, ..) => {}
+        (true, true, [channels, 1, width]) => network.set_input([channels, width]),
+        (true, true, _) => drop(network.image()?),
+        (true, false, _) => network.set_input(image),
     }
     if before[0] != image[0] {
         changes.push(format!("input channels: {} instead of {}, to match the data", image[0], before[0]));
@@ -319,9 +332,8 @@ impl Batches {
     }
 
     /// The shape of the largest batch.
-    pub fn largest(&self, image: [usize; 3]) -> Shape {
-        let [c, h, w] = image;
-        Shape::from([self.len(0).max(self.len(self.count() - 1)), c, h, w])
+    pub fn largest(&self, network: &Network, image: [usize; 3]) -> Shape {
+        network.batch_shape(self.len(0).max(self.len(self.count() - 1)), image)
     }
 }
 
@@ -351,7 +363,10 @@ mod tests {
             let batches = Batches::new(images, batch, &network(false)).unwrap();
             let found: Vec<usize> = (0..batches.count()).map(|index| batches.len(index)).collect();
             assert_eq!((&found[..], batches.joins()), (lengths, joins), "{images} {batch}");
-            assert_eq!(*batches.largest([1, 4, 4]), [*lengths.iter().max().unwrap(), 1, 4, 4]);
+            assert_eq!(
+                *batches.largest(&network(false), [1, 4, 4]),
+                [*lengths.iter().max().unwrap(), 1, 4, 4]
+            );
         }
         let text = "name = 'n'\ninput = [1, 4, 4]\nlayers = [{ op = 'flatten' }, { op = 'linear', out_features = 2 }]";
         let without = Batches::new(9, 4, &Network::from_text(text).unwrap()).unwrap();

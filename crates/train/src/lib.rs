@@ -21,6 +21,7 @@ mod samples;
 mod schedule;
 mod session;
 mod settings;
+mod sounds;
 mod start;
 mod state;
 mod step;

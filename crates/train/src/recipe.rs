@@ -14,7 +14,7 @@ use striate_graph::{Loss, Optimizer, TrainingSpec};
 use striate_tensor::{Error, Result, nearest};
 use striate_vision::augment::{Mixing, Operation};
 
-pub(crate) use augmentation::{NONE, PHOTOGRAPHS, TUNING};
+pub(crate) use augmentation::{NONE, PHOTOGRAPHS, SOUNDS, TUNING};
 pub use loss::{ClassWeights, LossPart};
 pub use parts::{CheckpointPart, DataPart, ModelPart, OptimPart, TrainPart};
 use parts::{REFUSE, SKIP};
@@ -104,6 +104,7 @@ impl Recipe {
             return Err(unknown("model.start", start, &[SHALLOWER]));
         }
         self.check_loop()?;
+        self.check_sounds()?;
         if ![REFUSE, SKIP].contains(&self.data.unreadable.as_str()) {
             return Err(unknown("data.unreadable", &self.data.unreadable, &[REFUSE, SKIP]));
         }
@@ -215,6 +216,31 @@ impl Recipe {
             "rmsprop" => Ok(Optimizer::RmsProp { decay, epsilon, momentum, weight_decay }),
             "lars" => Ok(Optimizer::Lars { momentum, nesterov, weight_decay, trust }),
             other => Err(unknown("optim.name", other, &["sgd", "adam", "adamw", "rmsprop", "lars"])),
+        }
+    }
+
+    /// Checks the fields about sounds.
+    fn check_sounds(&self) -> Result<()> {
+        let data = &self.data;
+        let fields = [
+            ("sample_rate", data.sample_rate.is_some()),
+            ("seconds", data.seconds.is_some()),
+            ("mels", data.mels.is_some()),
+        ];
+        let given = fields.iter().find(|(_, is_given)| *is_given);
+        if let Some((field, _)) = given.filter(|_| !data.spec.starts_with("audio:")) {
+            let what =
+                format!("recipe: data.{field} applies to sounds, but data.spec is {}; omit it", data.spec);
+            return Err(Error::input(what));
+        }
+        if data.size.is_some() && data.spec.starts_with("audio:") {
+            let what =
+                "recipe: data.size applies to images; data.seconds and data.mels set the size of sounds";
+            return Err(Error::input(what));
+        }
+        match data.seconds.is_none_or(|seconds| seconds > 0.0 && seconds.is_finite()) {
+            true => Ok(()),
+            false => Err(Error::input("recipe: data.seconds must be a finite number above 0")),
         }
     }
 

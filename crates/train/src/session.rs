@@ -97,8 +97,7 @@ impl Session {
         };
         let mixer = Mixer::new(recipe, parts.train.labels(), dataset.classes.len())?;
         let (spec, seed) = (recipe.spec()?, recipe.train.seed);
-        let [c, h, w] = image;
-        let shape = Shape::from([batches.len(0), c, h, w]);
+        let shape = network.batch_shape(batches.len(0), image);
         let training = Training::new(in_training(&network, recipe), spec, &shape, seed, device.clone())?;
         refuse_parts_of_batch_norms(recipe, &network, &training)?;
         Ok(Session {
@@ -124,7 +123,9 @@ impl Session {
         let svm_features = self.recipe().svm.as_ref().map(|_| self.svm_features()).transpose()?;
         let memory_bytes = match svm_features {
             Some(_) => self.svm_bytes()?,
-            None => self.training.peak_bytes(&self.batches.largest(self.parts.train.shape()))?,
+            None => {
+                self.training.peak_bytes(&self.batches.largest(&self.network, self.parts.train.shape()))?
+            }
         };
         let mut changes = self.changes.lines.clone();
         if self.weights_file.is_none() {
@@ -205,8 +206,7 @@ impl Session {
 
     /// The shape of a batch of `count` images.
     pub(crate) fn shape(&self, count: usize) -> Shape {
-        let [c, h, w] = self.parts.train.shape();
-        Shape::from([count, c, h, w])
+        self.network.batch_shape(count, self.parts.train.shape())
     }
 
     /// The batches from this one on, in all epochs.

@@ -104,6 +104,7 @@ impl Settings {
         };
         let mut settings = Settings { name: name.to_owned(), reason, ..shipped(name)?.into() };
         settings.augment_photographs(spec, network, pretrained);
+        settings.augment_sounds(spec);
         Ok(settings)
     }
 

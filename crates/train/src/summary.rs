@@ -42,6 +42,8 @@ pub struct DataSummary {
     pub classes: Vec<String>,
     /// Smallest and largest height and width of the image files; null for data that is not image files.
     pub sizes: Option<[[usize; 2]; 2]>,
+    /// How each sound is encoded; null for other data.
+    pub encoding: Option<String>,
     /// The steps that resize each image to the input's size, such as `center crop 224x224`; empty if it has that size.
     pub steps: Vec<String>,
     /// Mean that is subtracted from each channel, of values in [0, 1]; empty for arrays, which are used
@@ -172,6 +174,7 @@ impl DataSummary {
             parts: listed,
             classes: dataset.classes.clone(),
             sizes,
+            encoding: dataset.encoding.as_ref().map(ToString::to_string),
             steps,
             mean,
             std,

@@ -31,12 +31,13 @@ fn every_network_trains_with_its_default_recipe() {
         .collect();
     each_of(&models, 2, |model| {
         let network = reduced(model.name);
-        let [_, side, _] = network.image().unwrap();
+        let [_, height, width] = network.sample().unwrap();
+        let channels = if network.takes_signals() { 1 } else { 3 };
         let mut settings = Settings::chosen(model.name, "stripes", &network, false).unwrap();
         // With fewer, chance decides whether the loss of the deepest networks falls.
         settings.set("--epochs", &format!("train.epochs={EPOCHS}")).unwrap();
         let out = scratch.path(model.name);
-        let run = trainer(settings, network, dataset(IMAGES, 3, [3, side, side]), 1, &out);
+        let run = trainer(settings, network, dataset(IMAGES, 3, [channels, height, width]), 1, &out);
         let outcome = run.run(Limits::default(), &mut ());
         let losses = losses(&out);
         println!("{:<20} {losses:.3?}", model.name);

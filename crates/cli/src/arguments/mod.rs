@@ -46,6 +46,7 @@ Data sets:
                   such as train-{000..146}.tar (see striate data prepare)
   cifar10:FOLDER  CIFAR-10, binary version; likewise cifar100:FOLDER
   idx:FOLDER      IDX files named as those of MNIST
+  audio:FOLDER    like FOLDER, with sounds: WAV, Ogg Vorbis, FLAC, MP3
   npy:FOLDER      images.npy ([N, C, H, W], f32) and labels.npy"
     };
 }

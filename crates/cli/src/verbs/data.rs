@@ -69,6 +69,11 @@ fn info(args: DataInfo) -> Result<()> {
     // The original sizes of image files are in the survey.
     let images = match dataset.survey.sizes {
         Some(_) => format!("read here as images of {shape}; `train` resizes them to the network's size"),
+        None if matches!(spec, Spec::Audio(_)) => {
+            format!(
+                "read here as log-mel spectrograms of {shape}; `train` reads them as its network takes them"
+            )
+        }
         None => format!("images of {shape}"),
     };
     println!("{}: {}, {images}", printable(&dataset.name), counted(dataset.classes.len(), "class"));
@@ -105,7 +110,7 @@ fn print_survey(survey: &Survey) {
     survey_lines(survey, "unreadable").iter().for_each(|line| println!("{line}"));
     if !survey.unreadable.is_empty() {
         println!(
-            "`train` and `eval` refuse unreadable images, or skip them with --skip-unreadable; their --max-pixels sets \
+            "`train` and `eval` refuse unreadable files, or skip them with --skip-unreadable; their --max-pixels sets \
              the limit of pixels"
         );
     }

@@ -14,6 +14,7 @@ use striate_formats::{Loaded, ModelFile, Weights};
 use striate_graph::Network;
 use striate_predict::{Resolved, resolve_with};
 use striate_tensor::Error;
+use striate_tensor::encoding::Encoding;
 use striate_train::{Limits, Origin, RUNS, Recipe, RunPath, Session, Settings, Trainer, load_data};
 
 use crate::arguments::Train;
@@ -84,7 +85,9 @@ pub fn run(args: Train) -> Result<()> {
 /// The name of the data set `spec` for the name of a run; for a folder or a file, its last component.
 fn data_name(spec: &str) -> String {
     let path = match Spec::parse(spec) {
-        Ok(Spec::Folder(path) | Spec::Npy(path) | Spec::Idx(path) | Spec::List(path)) => Some(path),
+        Ok(Spec::Folder(path) | Spec::Npy(path) | Spec::Idx(path) | Spec::List(path) | Spec::Audio(path)) => {
+            Some(path)
+        }
         Ok(Spec::Shards(text)) => match text.split_once('{') {
             Some((before, _)) => Some(PathBuf::from(before.trim_end_matches(['-', '_']))),
             None => Some(PathBuf::from(text)),
@@ -134,13 +137,18 @@ impl Start {
             Some(given) => given,
             None => Settings::chosen(name, spec, &network, pretrained)?,
         };
-        let mut settings = with_flags(settings, &flags)?;
+        let mut settings = with_flags(settings, &flags)?.with_model_for_data();
         settings.refuse_pixels(name)?;
         refuse_model_of_features(name, &resolved)?;
         let has_features = settings.recipe.data.features.is_some();
         let given = [("--weights", has_features && args.weights.is_some())];
         refuse_given(&given, "does not apply: the images become features (data.features), not pixels")?;
         refuse_steps(args, &settings.recipe)?;
+        if let Some(Encoding::Sound(encoding)) =
+            resolved.model.as_ref().and_then(|model| model.encoding.as_ref())
+        {
+            settings.encode_as(encoding);
+        }
         let mut dataset = load_data(&settings.recipe, &network, pretrained, args.cache.options())?;
         let loaded =
             args.weights.as_deref().map(|path| weights::load(&network, path, &args.reading.options()));
@@ -257,7 +265,9 @@ pub(super) fn asked(given: Option<&Settings>, flags: &[(&str, String)]) -> Resul
         ["model.name", "data.spec"].contains(&field)
     };
     let flags: Vec<_> = flags.iter().filter(names).cloned().collect();
-    Ok(with_flags(given.cloned().unwrap_or_else(|| Recipe::default().into()), &flags)?.recipe)
+    Ok(with_flags(given.cloned().unwrap_or_else(|| Recipe::default().into()), &flags)?
+        .with_model_for_data()
+        .recipe)
 }
 
 /// Changes fields of the recipe by assignments, each given by a flag; errors name the flag.

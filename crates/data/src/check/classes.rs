@@ -4,6 +4,7 @@ use striate_tensor::text::counted;
 
 use super::finding::{Finding, FindingKind};
 use super::scan::Set;
+use crate::Medium;
 use crate::dataset::listed;
 use crate::part::Part;
 
@@ -14,10 +15,10 @@ const TINY: usize = 10;
 
 /// Reports on the classes of the `sets`, of which `counts[set][class]` images can be read; `names` are those of all
 /// classes.
-pub(super) fn balance(sets: &[Set], names: &[String], counts: &[Vec<usize>]) -> Vec<Finding> {
+pub(super) fn balance(sets: &[Set], names: &[String], counts: &[Vec<usize>], medium: Medium) -> Vec<Finding> {
     let is_trained = |set: &Set| set.part.is_none_or(|part| part == Part::Train);
     let Some(trained) = sets.iter().position(is_trained) else { return vec![] };
-    let mut findings = training(&sets[trained].classes, names, &counts[trained]);
+    let mut findings = training(&sets[trained].classes, names, &counts[trained], medium);
     for (set, counts) in sets.iter().zip(counts) {
         let Some(part) = set.part.filter(|part| *part != Part::Train) else { continue };
         let of = |wanted: &dyn Fn(usize) -> bool| -> Vec<String> {
@@ -36,8 +37,11 @@ pub(super) fn balance(sets: &[Set], names: &[String], counts: &[Vec<usize>]) -> 
         let missing = of(&|class| is_known(class) && counts[class] == 0);
         if !missing.is_empty() && !set.classes.is_empty() {
             let (part, count, all) = (part.name(), missing.len(), sets[trained].classes.len());
-            let what =
-                format!("the {part} part has no images of {count} of {all} classes: {}", listed(&missing));
+            let what = format!(
+                "the {part} part has no {}s of {count} of {all} classes: {}",
+                medium.name(),
+                listed(&missing)
+            );
             findings.push(Finding::warning(FindingKind::MissingClass, what));
         }
     }
@@ -45,17 +49,18 @@ pub(super) fn balance(sets: &[Set], names: &[String], counts: &[Vec<usize>]) -> 
 }
 
 /// Reports on the `classes` of the training part, or of a set without parts.
-fn training(classes: &[usize], names: &[String], counts: &[usize]) -> Vec<Finding> {
+fn training(classes: &[usize], names: &[String], counts: &[usize], medium: Medium) -> Vec<Finding> {
+    let medium = medium.name();
     let mut findings = Vec::new();
     for class in classes {
         let name = &names[*class];
         match counts[*class] {
             0 => {
-                let what = format!("{name} has no images that can be read; add some or remove the class");
+                let what = format!("{name} has no {medium}s that can be read; add some or remove the class");
                 findings.push(Finding::error(FindingKind::EmptyClass, what));
             }
             count if count < TINY => {
-                let what = format!("{name} has only {}", counted(count, "image"));
+                let what = format!("{name} has only {}", counted(count, medium));
                 findings.push(Finding::warning(FindingKind::TinyClass, what));
             }
             _ => {}
@@ -67,7 +72,7 @@ fn training(classes: &[usize], names: &[String], counts: &[usize]) -> Vec<Findin
     if let (Some(most), Some(least)) = (most, least)
         && counts[most] >= counts[least].saturating_mul(MOST_IMBALANCE)
     {
-        let (more, fewer) = (counted(counts[most], "image"), counts[least]);
+        let (more, fewer) = (counted(counts[most], medium), counts[least]);
         let times = counts[most] / fewer;
         let what = format!(
             "{} has {more}, {} has {fewer}: {times} times as many; errors per class say more than their mean",
@@ -88,7 +93,10 @@ mod tests {
         let folder = Scratch::new();
         files.iter().for_each(|file| drop(folder.file(file, b"x")));
         let scan = scan(folder.path()).unwrap();
-        balance(&scan.sets, &scan.classes, counts).into_iter().map(|finding| finding.message).collect()
+        balance(&scan.sets, &scan.classes, counts, Medium::Image)
+            .into_iter()
+            .map(|finding| finding.message)
+            .collect()
     }
 
     #[test]

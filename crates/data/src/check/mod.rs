@@ -16,6 +16,7 @@ mod records;
 mod scan;
 mod shards;
 mod sizes;
+mod sounds;
 #[cfg(test)]
 mod tests;
 
@@ -31,8 +32,8 @@ pub use self::finding::{Copies, Finding, FindingKind, Severity};
 use self::duplicates::Located;
 use self::image::{Content, File};
 use self::scan::{Place, Scan, Source, scan};
-use crate::Spec;
 use crate::shards::is_folder_of_shards;
+use crate::{Medium, Spec};
 
 /// The largest accepted distance of near duplicates; beyond it, most images are near another one.
 pub const MOST_NEAR: u32 = 12;
@@ -67,9 +68,9 @@ pub trait CheckProgress: Sync {
 pub struct Check {
     /// Number of files, without hidden ones and those of systems.
     pub files: usize,
-    /// Number of files that count as images.
+    /// Number of files that count as images or sounds.
     pub images: usize,
-    /// Number of images that can be read.
+    /// Number of images or sounds that can be read.
     pub readable: usize,
     /// The classes with their numbers of readable images in all parts.
     pub classes: Vec<(String, usize)>,
@@ -95,6 +96,9 @@ pub fn check(spec: &Spec, options: &CheckOptions, progress: &dyn CheckProgress) 
     if options.near > MOST_NEAR {
         return Err(Error::input(format!("near duplicates differ in at most {MOST_NEAR} bits")));
     }
+    if let Spec::Audio(root) = spec {
+        return sounds::check(root, progress);
+    }
     let scan = match spec {
         Spec::Folder(root) if is_folder_of_shards(root) => shards::scan(root)?,
         Spec::Shards(text) if Path::new(text).is_dir() => shards::scan(Path::new(text))?,
@@ -102,7 +106,7 @@ pub fn check(spec: &Spec, options: &CheckOptions, progress: &dyn CheckProgress) 
         Spec::List(path) => lists::scan(path)?,
         Spec::Cifar(kind, folder) => records::scan(*kind, folder.as_deref())?,
         _ => {
-            let what = "cannot be checked; specify a folder of images or shards, list:FILE or cifar10:FOLDER";
+            let what = "cannot be checked; specify a folder of images or shards, list:FILE, audio:FOLDER or cifar10:FOLDER";
             return Err(Error::input(format!("{spec}: {what}")));
         }
     };
@@ -144,7 +148,7 @@ pub fn check(spec: &Spec, options: &CheckOptions, progress: &dyn CheckProgress) 
             counts[set][class] += 1;
         }
     }
-    findings.extend(classes::balance(&sets, &classes, &counts));
+    findings.extend(classes::balance(&sets, &classes, &counts, Medium::Image));
     findings.extend(copies(&images, &classes, options.near));
     finding::sort(&mut findings);
     let parts = sets.iter().zip(&counts).map(|(set, counts)| {

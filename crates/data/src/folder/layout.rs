@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use striate_tensor::{Error, Result};
 
-use super::listing::{Visible, is_image, visible};
+use super::listing::{Visible, visible};
+use crate::Medium;
 use crate::dataset::listed;
 use crate::part::Part;
 
@@ -131,10 +132,10 @@ pub(crate) fn classes(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
 /// largest one; those that all contain a folder with the name of a part; or one whose folders all have such names.
 fn refuse_parts(base: &Path, classes: &[(String, PathBuf)]) -> Result<()> {
     let mut inner: Vec<BTreeSet<String>> = Vec::new();
-    let mut has_images = false;
+    let mut has_data = false;
     for (_, path) in classes {
         let Visible { folders, files, .. } = visible(path)?;
-        has_images |= files.iter().any(|file| is_image(file));
+        has_data |= files.iter().any(|file| Medium::Image.is_in(file) || Medium::Sound.is_in(file));
         inner.push(folders.iter().map(|folder| name(folder)).collect());
     }
     let is_part = |name: &String| matches!(Part::of(name), Some((_, true)));
@@ -162,14 +163,14 @@ fn refuse_parts(base: &Path, classes: &[(String, PathBuf)]) -> Result<()> {
     inner.retain(|names| !names.is_empty());
     let Some(most) = inner.iter().max_by_key(|names| names.len()) else { return Ok(()) };
     // A single name, such as `images`, is a convention and not a class.
-    if has_images || inner.len() < 2 || most.len() < 2 || !inner.iter().all(|names| names.is_subset(most)) {
+    if has_data || inner.len() < 2 || most.len() < 2 || !inner.iter().all(|names| names.is_subset(most)) {
         return Ok(());
     }
     let names: Vec<String> = most.iter().cloned().collect();
     let outer: Vec<String> = classes.iter().map(|(name, _)| name.clone()).collect();
     Err(Error::input(format!(
         "{}: {} look like parts, not classes: they contain only folders, named {}; rename them to train, val and test, \
-         or put the images directly into them",
+         or put the files directly into them",
         base.display(),
         listed(&outer),
         listed(&names)

@@ -1,15 +1,13 @@
 //! Lists the files of a data set: images, and skipped files.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use striate_tensor::file::{list_folder, open};
+use striate_tensor::file::list_folder;
 use striate_tensor::{Error, Result};
-use striate_vision::{HEAD_BYTES, ImageKind};
 
-use crate::Skipped;
+use crate::{Medium, Skipped};
 
 /// Extensions of images: files with these are treated as images regardless of their content.
 pub(crate) const ENDINGS: [&str; 17] = [
@@ -68,32 +66,34 @@ impl SkippedEntries {
     }
 
     /// Skips hidden and system entries, and files next to class folders or parts.
-    pub fn beside(&mut self, folder: &Path) -> Result<()> {
+    pub fn beside(&mut self, folder: &Path, medium: Medium) -> Result<()> {
         let Visible { files, skipped, .. } = visible(folder)?;
         skipped.into_iter().for_each(|(kind, path)| self.add(kind, path));
         files.into_iter().for_each(|path| {
-            let kind =
-                if is_image(&path) { "image outside class folders".to_owned() } else { file_kind(&path) };
+            let kind = match medium.is_in(&path) {
+                true => format!("{} outside class folders", medium.name()),
+                false => file_kind(&path),
+            };
             self.add(kind, path);
         });
         Ok(())
     }
 }
 
-/// Returns the images in a folder and its subfolders, sorted by path.
-pub(super) fn images(folder: &Path, skipped: &mut SkippedEntries) -> Result<Vec<PathBuf>> {
+/// Returns the files of `medium` in a folder and its subfolders, sorted by path.
+pub(super) fn files(folder: &Path, medium: Medium, skipped: &mut SkippedEntries) -> Result<Vec<PathBuf>> {
     let mut walk = Walk { top: folder, files: vec![], folders: 0 };
     walk.collect(folder, 0, skipped)?;
-    let are_images: Vec<bool> = walk.files.par_iter().map(|path| is_image(path)).collect();
-    let mut images = Vec::new();
-    for (path, is_image) in walk.files.into_iter().zip(are_images) {
-        if is_image {
-            images.push(path);
+    let are_wanted: Vec<bool> = walk.files.par_iter().map(|path| medium.is_in(path)).collect();
+    let mut files = Vec::new();
+    for (path, is_wanted) in walk.files.into_iter().zip(are_wanted) {
+        if is_wanted {
+            files.push(path);
         } else {
             skipped.add(file_kind(&path), path);
         }
     }
-    Ok(images)
+    Ok(files)
 }
 
 /// The files below a folder.
@@ -126,7 +126,7 @@ pub(crate) fn ending(path: &Path) -> Option<String> {
     path.extension().map(|ending| ending.to_string_lossy().to_lowercase())
 }
 
-/// Returns the kind of a file that is not an image, for reports: its extension in lower case.
+/// Returns the kind of a file that is skipped, for reports: its extension in lower case.
 pub fn file_kind(path: &Path) -> String {
     if !path.is_file() {
         return "not a file".into();
@@ -136,11 +136,5 @@ pub fn file_kind(path: &Path) -> String {
 
 /// Returns whether a file has the content or the extension of an image.
 pub fn is_image(path: &Path) -> bool {
-    if ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str())) {
-        return true;
-    }
-    let Ok((file, _)) = open(path) else { return false };
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    let read = file.take(HEAD_BYTES as u64).read_to_end(&mut head);
-    read.is_ok() && ImageKind::of(&head).is_some()
+    Medium::Image.is_in(path)
 }

@@ -11,11 +11,11 @@ use super::*;
 use crate::{Dataset, Described, LoadOptions, Split};
 
 fn load(root: &Path, options: &LoadOptions) -> Result<Dataset> {
-    find(root)?.load(options)
+    find(root, Medium::Image)?.load(options)
 }
 
 fn describe(root: &Path, options: &LoadOptions) -> Result<Described> {
-    find_described(root)?.describe(options)
+    find_described(root, Medium::Image)?.describe(options)
 }
 use crate::scratch::Scratch;
 use crate::{

@@ -31,7 +31,7 @@ pub(crate) struct FoundPart {
 }
 
 impl FoundPart {
-    fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         self.part.map_or("all", Part::name)
     }
 }
@@ -88,6 +88,7 @@ impl Collection {
             train,
             validation,
             test,
+            encoding: None,
             survey: reading.finish(),
         })
     }

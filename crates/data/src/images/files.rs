@@ -38,7 +38,7 @@ pub(crate) fn each<T: Send>(
     Ok(())
 }
 
-/// The image files of a part, in the order of its images.
+/// The image or sound files of a part, in the order of its images or sounds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Files {
     pub(crate) list: Vec<ImageFile>,
@@ -141,6 +141,12 @@ impl Files {
     pub(crate) fn make_gray(&mut self) {
         let form = self.form.clone();
         self.form = Preprocessing { channels: 1, mean: vec![0.0], std: vec![1.0], ..form };
+    }
+
+    /// The files of sounds, which are decoded once, not from here.
+    pub(crate) fn of_sounds(list: Vec<ImageFile>, digests: Vec<u64>) -> Files {
+        let form = Preprocessing { channels: 1, steps: vec![], mean: vec![0.0], std: vec![1.0], features: None };
+        Files { list, digests, form, max_pixels: 0 }
     }
 
     /// The files at `indices`, in that order.

@@ -15,4 +15,4 @@ pub use self::files::Files;
 pub use self::image_file::ImageFile;
 pub(crate) use self::image_file::MOST_BYTES;
 pub(crate) use self::labeled::{Labeled, LabeledPart, Purpose, join};
-pub(crate) use self::reader::steps;
+pub(crate) use self::reader::{digest, refuse_unreadable, steps};

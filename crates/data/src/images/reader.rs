@@ -177,23 +177,30 @@ impl Reader {
     /// # Errors
     /// If there are any; the error names the first, and its notes list all of them if there are several.
     pub fn refuse_unreadable(&self, survey: &Survey, total: usize) -> Result<()> {
-        let Some((file, reason)) = survey.unreadable.first() else { return Ok(()) };
-        if self.unreadable == Unreadable::Skip {
-            return Ok(());
+        match self.unreadable {
+            Unreadable::Skip => Ok(()),
+            Unreadable::Refuse => refuse_unreadable(survey, total, "image"),
         }
-        let count = survey.unreadable.len();
-        let what = format!(
-            "{count} of {total} images cannot be read, first {file}: {reason}; --skip-unreadable skips \
-             them"
-        );
-        let each = survey.unreadable.iter().map(|(file, reason)| format!("{file}: {reason}"));
-        // A single one is named in the error itself.
-        Err(Error::input(what).with_notes(each.filter(|_| count > 1)))
     }
 }
 
+/// Refuses unreadable files among `total` files, which contain what `name` says.
+///
+/// # Errors
+/// As [`Reader::refuse_unreadable`].
+pub(crate) fn refuse_unreadable(survey: &Survey, total: usize, name: &str) -> Result<()> {
+    let Some((file, reason)) = survey.unreadable.first() else { return Ok(()) };
+    let count = survey.unreadable.len();
+    let what = format!(
+        "{count} of {total} {name}s cannot be read, first {file}: {reason}; --skip-unreadable skips them"
+    );
+    let each = survey.unreadable.iter().map(|(file, reason)| format!("{file}: {reason}"));
+    // A single one is named in the error itself.
+    Err(Error::input(what).with_notes(each.filter(|_| count > 1)))
+}
+
 /// The first bytes of the SHA-256 of a file, which tell whether it has changed.
-fn digest(bytes: &[u8]) -> u64 {
+pub(crate) fn digest(bytes: &[u8]) -> u64 {
     let hash: [u8; 32] = Sha256::digest(bytes).into();
     u64::from_le_bytes(*hash.first_chunk().expect("a hash has 32 bytes"))
 }

@@ -12,6 +12,7 @@ mod operations;
 mod pickle;
 mod recipe;
 mod safetensors;
+mod sound;
 mod zip;
 
 /// A file and the expected result of reading it.
@@ -48,6 +49,7 @@ pub fn cases(target: &str) -> Vec<Case> {
         "idx" => idx::cases(),
         "npy" => npy::cases(),
         "image" => image::cases(),
+        "sound" => sound::cases(),
         "recipe" => recipe::cases(),
         "network" => network::cases(),
         "model" => model::cases(),

@@ -31,6 +31,7 @@ fn model() -> Result<ModelFile> {
         classes: ["Hund", "chat", "猫"].map(String::from).to_vec(),
         preprocessing: form.clone(),
         predict: form,
+        encoding: None,
         evaluation: Some(Evaluation {
             part: "test".into(),
             n: 9,

@@ -10,7 +10,8 @@ use super::unknown;
 pub(crate) const NONE: &str = "none";
 pub(crate) const PHOTOGRAPHS: &str = "photographs";
 pub(crate) const TUNING: &str = "fine-tuning";
-const NAMES: [&str; 6] = [NONE, "shift", "affine", "small-images", PHOTOGRAPHS, TUNING];
+pub(crate) const SOUNDS: &str = "sounds";
+const NAMES: [&str; 7] = [NONE, "shift", "affine", "small-images", PHOTOGRAPHS, TUNING, SOUNDS];
 
 /// The augmentation called `name` for images of height and width `size`.
 ///
@@ -27,6 +28,7 @@ pub(super) fn named(name: &str, size: [usize; 2]) -> Result<Augmentation> {
         PHOTOGRAPHS => transforms([resized_crop(size, [0.08, 1.0]), flip()]),
         // Milder, because pretrained features are kept.
         TUNING => transforms([resized_crop(size, [0.35, 1.0]), flip()]),
+        SOUNDS => Augmentation::ShiftAndMask,
         other => return Err(unknown("data.augment", other, &NAMES)),
     })
 }

@@ -37,7 +37,7 @@ pub struct DataPart {
     /// Whether each epoch has its own order.
     pub shuffle: bool,
     /// Augmentation: `none`, `shift` (up to 2 pixels), `affine` (small rotations, scales, shears, shifts),
-    /// `small-images`, `photographs` or `fine-tuning`.
+    /// `small-images`, `photographs`, `fine-tuning` or `sounds`.
     pub augment: String,
     /// Share of the training images held out as validation set, if the data has none.
     pub holdout: f64,
@@ -59,6 +59,15 @@ pub struct DataPart {
     /// Limit on the pixels of an image file, if not the default of 64 Mi.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pixels: Option<u64>,
+    /// Samples per second of sounds, if not 8,000 for waveforms and 16,000 for spectrograms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample_rate: Option<u32>,
+    /// Length of sounds in seconds, if not the one that 95 % of the training sounds do not exceed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// Bands of spectrograms, if not 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mels: Option<usize>,
     /// Augmentation as a list of transforms, under torchvision's names and with its parameters.
     #[serde(skip_serializing_if = "Compose::is_empty")]
     pub transforms: Compose,
@@ -186,6 +195,9 @@ impl Default for DataPart {
             std: None,
             unreadable: REFUSE.into(),
             max_pixels: None,
+            sample_rate: None,
+            seconds: None,
+            mels: None,
             transforms: Compose::default(),
             mixup: 0.0,
             cutmix: 0.0,

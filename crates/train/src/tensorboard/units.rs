@@ -9,7 +9,7 @@ use striate_data::Prepared;
 use striate_engine::{Device, Inference, Variables};
 use striate_graph::ops::{Concat, Flatten, GlobalAveragePool};
 use striate_graph::{Layer, Network, Op};
-use striate_tensor::{Result, Shape, zeroed};
+use striate_tensor::{Result, zeroed};
 
 /// Number of training images on which units are observed.
 const IMAGES: usize = 32;
@@ -33,13 +33,13 @@ pub(super) fn dead_relus(
     let width: usize = units.iter().map(|(_, count)| count).sum();
     let mut is_active = vec![false; width];
     let inference = Inference::with_weights(extended, weights.clone(), device)?;
-    let [c, h, w] = images.shape();
+    let size: usize = images.shape().iter().product();
     let count = IMAGES.min(images.len());
     for first in (0..count).step_by(BATCH) {
         let batch = BATCH.min(count - first);
-        let mut values = zeroed(batch * c * h * w)?;
+        let mut values = zeroed(batch * size)?;
         images.write_all(first, &mut values)?;
-        let (_, means) = inference.run(&Shape::from([batch, c, h, w]), &values)?;
+        let (_, means) = inference.run(&network.batch_shape(batch, images.shape()), &values)?;
         for row in means.chunks_exact(width) {
             is_active.iter_mut().zip(row).for_each(|(active, mean)| *active |= *mean != 0.0);
         }

@@ -73,6 +73,7 @@ pub fn dataset(images: usize, classes: usize, shape: [usize; 3]) -> Dataset {
         test: None,
         preprocessing: Some(form.clone()),
         predict: Some(form),
+        encoding: None,
         survey: Survey::default(),
     }
 }
@@ -118,7 +119,10 @@ pub fn reduced(name: &str) -> Network {
         _ if is_small => 16,
         _ => side(name),
     };
-    network.input = Shape::from([network.input[0], side, side]);
+    network.input = match network.takes_signals() {
+        true => Shape::from([network.input[0], 640]),
+        false => Shape::from([network.input[0], side, side]),
+    };
     network
 }
 

@@ -50,7 +50,7 @@ fn spec(data: &Path) -> Result<Spec> {
         Some(Err(error)) => Err(error.into()),
         None => {
             let data = printable_path(data);
-            let what = "not a folder; specify a folder of images, list:FILE or cifar10:FOLDER";
+            let what = "not a folder; specify a folder of images, list:FILE, audio:FOLDER or cifar10:FOLDER";
             Err(Error::input(format!("{data}: {what}")).into())
         }
     }
@@ -127,10 +127,11 @@ fn summary(data: &Path, check: &Check) -> String {
         0 => String::new(),
         count => format!(" in {}", counted(count, "class")),
     };
+    let name = if data.to_string_lossy().starts_with("audio:") { "sound" } else { "image" };
     format!(
         "{}: {}{unreadable}{classes} among {}: {}, {}, {}",
         printable_path(data),
-        counted(check.images, "image"),
+        counted(check.images, name),
         counted(check.files, "file"),
         counted(check.count(Severity::Error), "error"),
         counted(check.count(Severity::Warning), "warning"),

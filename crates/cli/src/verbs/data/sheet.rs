@@ -14,6 +14,9 @@ pub fn write(path: &Path, dataset: &Described, spec: &str) -> Result<()> {
     let (part, split) = &dataset.parts[0];
     let mut members: Vec<Vec<usize>> = vec![vec![]; dataset.classes.len()];
     split.labels.iter().enumerate().for_each(|(index, label)| members[*label as usize].push(index));
+    if spec.starts_with("audio:") {
+        return Err(Error::input(format!("{spec}: sounds are not drawn; omit --picture")));
+    }
     if let Pixels::Numbers(_) = split.pixels {
         return Err(Error::input(format!(
             "{spec}: its arrays contain values of any range, not bytes, so no picture can be drawn; omit --picture"

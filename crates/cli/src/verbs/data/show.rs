@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use serde_json::json;
-use striate_data::Spec;
+use striate_data::{Medium, Spec};
 use striate_formats::ReadOptions;
+use striate_tensor::Error;
 use striate_tensor::text::{counted, printable};
 use striate_train::{ClassSamples, Samples, Settings, load_data, samples};
 use striate_vision::{ClassRow, SHEET_COLUMNS, SHEET_ROWS, contact_sheet, encode_png};
@@ -27,7 +28,11 @@ pub fn run(args: DataShow) -> Result<()> {
     flags.extend(args.set.iter().map(|assignment| ("--set", assignment.clone())));
     let asked = asked(given.as_ref(), &flags)?;
     let (model, spec) = (&asked.model.name, &asked.data.spec);
-    refuse_in_data("--picture", &args.picture, &Spec::parse(spec)?)?;
+    let kind = Spec::parse(spec)?;
+    refuse_in_data("--picture", &args.picture, &kind)?;
+    if kind.medium() == Some(Medium::Sound) {
+        return Err(Error::input(format!("{spec}: sounds are not drawn; specify images")).into());
+    }
     let network = weights::resolve(model, &ReadOptions::default())?.network.channels_first();
     let settings = given.map_or_else(|| Settings::chosen(model, spec, &network, false), Ok)?;
     let settings = with_flags(settings, &flags)?;

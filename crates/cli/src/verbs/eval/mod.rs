@@ -73,8 +73,9 @@ fn refuse_flags(args: &Eval, spec: &Spec) -> Result<()> {
         (&*protocol, args.protocol != Protocol::Center),
     ];
     refuse_without_image_files(&of_files, &args.data)?;
-    if let Spec::Npy(_) = spec {
-        let reason = format!("applies to images, but {} contains arrays", args.data);
+    if let Spec::Npy(_) | Spec::Audio(_) = spec {
+        let what = if spec.medium().is_some() { "sounds" } else { "arrays" };
+        let reason = format!("applies to images, but {} contains {what}", args.data);
         refuse_given(&[("--mirror", args.mirror)], &reason)?;
     }
     Ok(())
@@ -141,6 +142,7 @@ fn evaluate_views<'a>(
     let members = opened.into_iter().map(|opened| opened.member(args, spec, device.clone()));
     let ensemble = models::ensemble(members.collect::<Result<_>>()?, &args.models)?;
     let first = ensemble.members()[0].classifier();
+    refuse_other_encodings(&ensemble, args)?;
     let loaded = load(spec, first, args, true, &mut notes[0])?;
     notes[0].extend(trained_note(&loaded, &trained_on, args));
     for (number, member) in ensemble.members().iter().enumerate() {
@@ -154,6 +156,22 @@ fn evaluate_views<'a>(
     let (classes, is_independent) = (ensemble.classes().to_vec(), ensemble.is_independent());
     let views = views.collect();
     Ok((Evaluated { args, classes, tally, loaded, is_independent, views }, table))
+}
+
+/// Refuses models that encode sounds in other ways than the first, since each sound is encoded once.
+fn refuse_other_encodings(ensemble: &Ensemble, args: &Eval) -> Result<()> {
+    let encodings = ensemble.members().iter().map(|member| member.classifier().sound_encoding().ok());
+    let encodings: Vec<_> = encodings.collect();
+    match encodings.iter().position(|encoding| *encoding != encodings[0]) {
+        None => Ok(()),
+        Some(other) => {
+            let what = format!("encodes sounds in another way than {}", printable_path(&args.models[0]));
+            Err(Error::input(what)
+                .at(printable_path(&args.models[other]))
+                .advising("evaluate them one by one")
+                .into())
+        }
+    }
 }
 
 fn run_views(
@@ -226,7 +244,7 @@ fn print(done: &Evaluated, names_protocol: bool) {
         models.for_each(|(path, views)| println!("{}: {}", printable_path(path), protocol_line(args, views)));
     }
     println!(
-        "{}{}, loss {:.4}, on {} images of {}",
+        "{}{}, loss {:.4}, on {} {} of {}",
         match loaded.part {
             "all" => String::new(),
             part => format!("{part} "),
@@ -234,6 +252,7 @@ fn print(done: &Evaluated, names_protocol: bool) {
         errors(tally),
         tally.loss(),
         tally.n(),
+        if args.data.starts_with("audio:") { "sounds" } else { "images" },
         printable(&args.data)
     );
     println!("{}", text::more_figures(tally));

@@ -17,7 +17,7 @@ use striate_tensor::text::printable_path;
 
 use self::facts::{Explained, Facts};
 use self::folder::Target;
-use super::predict::images::read;
+use super::predict::files::read_image;
 use crate::arguments::Look;
 use crate::device::{Chosen, Macs};
 use crate::effect::{Input, refuse_given, refuse_without_image_files};
@@ -95,7 +95,7 @@ fn explain(
     network: &str,
     files: &mut Vec<Written>,
 ) -> Result<Explained> {
-    let image = read(path, args.images.max_pixels())?;
+    let image = read_image(path, args.images.max_pixels())?;
     let guesses =
         classifier.guesses(&image, classifier.classes().len()).map_err(|e| e.at(printable_path(path)))?;
     let class = match &args.class {

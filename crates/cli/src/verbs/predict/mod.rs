@@ -1,56 +1,63 @@
 //! `striate predict`
 
-pub(super) mod images;
+pub(super) mod files;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use striate_data::Medium;
 use striate_predict::{Classifier, Guess, open_model, read_again};
 use striate_tensor::csv::{self, Cell};
 use striate_tensor::text::{cell, pad, printable, printable_path};
 use striate_tensor::{Error, Result as TensorResult};
 use striate_vision::{Image, draw, encode_png};
 
-use self::images::Listing;
+use self::files::{Listing, Sample};
 use crate::arguments::Predict;
 use crate::device::{Chosen, Macs};
-use crate::effect::Input;
+use crate::effect::{Input, refuse_given};
 use crate::output::skipped;
 use crate::outputs::{Output, check, refuse_beside_images, write_file};
 use crate::{json, weights};
 
-/// The predictions for an image, or why it could not be read.
+/// The predictions for a file, or why it could not be read.
 type Outcome = (PathBuf, TensorResult<Vec<Guess>>);
 
 pub fn run(args: Predict) -> Result<()> {
     let inputs = Input::classifier(&args.model, args.images.network.as_deref());
     args.images.reading.refuse_unused(&inputs)?;
-    let listing = images::list(&args.files)?;
-    if args.picture.is_some() && listing.files.len() != 1 {
-        return Err(Error::input("--picture takes exactly one image").into());
-    }
     if args.top == 0 {
         return Err(Error::input("--top must be at least 1").into());
     }
-    check_outputs(&args, &listing)?;
     let options = args.images.options();
-    let again = read_again(&args.model, &options);
     let (model, mut notes) = open_model(&args.model, &options)?;
+    let medium = if model.encoding.is_some() { Medium::Sound } else { Medium::Image };
+    refuse_flags_of_images(&args, medium)?;
+    let listing = files::list(&args.files, medium)?;
+    if args.picture.is_some() && listing.files.len() != 1 {
+        return Err(Error::input("--picture takes exactly one image").into());
+    }
+    check_outputs(&args, &listing)?;
+    let again = read_again(&args.model, &options);
     let macs = Macs::of(&model.network, listing.files.len() as u64);
     let classifier = Classifier::with_source(model, again, Chosen::open(&args.compute, macs)?.device());
     let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;
-    classifier.image_preprocessing().map_err(|e| e.at(printable_path(&args.model)))?;
+    if medium == Medium::Image {
+        classifier.image_preprocessing().map_err(|e| e.at(printable_path(&args.model)))?;
+    }
     let head = classifier.head().map_err(|e| e.at(printable_path(&args.model)))?;
     notes.extend(head.note().map(str::to_owned));
     let outcomes = listing.files.iter().map(|file| {
-        let image = images::read(file, args.images.max_pixels());
-        let guesses = match image {
+        let guesses = match files::read(file, medium, args.images.max_pixels()) {
             Err(e) => Err(e),
-            Ok(image) => {
+            Ok(Sample::Image(image)) => {
                 let guesses = classifier.guesses(&image, args.top).map_err(|e| e.at(printable_path(file)))?;
                 args.picture.iter().try_for_each(|out| picture(out, &image, &guesses))?;
                 Ok(guesses)
+            }
+            Ok(Sample::Sound(sound)) => {
+                Ok(classifier.guesses_of_sound(&sound, args.top).map_err(|e| e.at(printable_path(file)))?)
             }
         };
         Ok((file.clone(), guesses))
@@ -68,7 +75,17 @@ pub fn run(args: Predict) -> Result<()> {
         true => json::print(&as_json(&outcomes, &listing, head.is_independent()))?,
         false => print(&outcomes, &classifier),
     }
-    refuse_broken(&outcomes)
+    refuse_broken(&outcomes, medium)
+}
+
+/// Refuses flags about images, if the model takes sounds.
+fn refuse_flags_of_images(args: &Predict, medium: Medium) -> TensorResult<()> {
+    let images = &args.images;
+    let flags = [("--picture", args.picture.is_some()), ("--max-pixels", images.max_pixels.is_some())];
+    match medium {
+        Medium::Image => Ok(()),
+        Medium::Sound => refuse_given(&flags, "applies to images, but the model takes sounds"),
+    }
 }
 
 /// Refuses outputs that would overwrite each other or an input, or lie in a folder of images.
@@ -91,8 +108,8 @@ fn print_skipped(listing: &Listing) {
     }
 }
 
-/// Lists the images that could not be read and returns an error if there are any.
-fn refuse_broken(outcomes: &[Outcome]) -> Result<()> {
+/// Lists the files that could not be read and returns an error if there are any.
+fn refuse_broken(outcomes: &[Outcome], medium: Medium) -> Result<()> {
     let broken: Vec<&Error> = outcomes.iter().filter_map(|(_, guesses)| guesses.as_ref().err()).collect();
     if broken.is_empty() {
         return Ok(());
@@ -100,7 +117,8 @@ fn refuse_broken(outcomes: &[Outcome]) -> Result<()> {
     broken.iter().for_each(|error| eprintln!("{}", printable(&error.to_string())));
     let (count, all) = (broken.len(), outcomes.len());
     Err(Error::input(format!(
-        "{count} of {all} images could not be read, as listed above; replace or remove them"
+        "{count} of {all} {}s could not be read, as listed above; replace or remove them",
+        medium.name()
     ))
     .into())
 }

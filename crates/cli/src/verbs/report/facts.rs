@@ -59,7 +59,9 @@ pub fn facts(run: &RunFacts, model: &ModelFile, plan: &str, chosen: &Chosen) -> 
         add("Data fingerprint", data.fingerprint.clone());
     }
     let form = model.preprocessing.as_ref().or(model.predict.as_ref());
-    add("Preprocessing", form.map_or("none: arrays are used unchanged".into(), ToString::to_string));
+    let encoding = model.encoding.as_ref().map(ToString::to_string);
+    let form = form.map(ToString::to_string).or(encoding);
+    add("Preprocessing", form.unwrap_or_else(|| "none: arrays are used unchanged".into()));
     let fields = recipe.fields();
     let shown = FIELDS.iter().filter_map(|wanted| fields.iter().find(|(field, _)| field == wanted));
     add("Recipe", shown.map(|(field, value)| format!("{field} = {value}")).collect::<Vec<_>>().join(", "));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use striate_data::{Dataset, LoadOptions, Pixels, Prepared, Spec, Split, Unreadable};
+use striate_data::{Dataset, LoadOptions, Medium, Pixels, Prepared, Spec, Split, Unreadable};
 use striate_formats::ModelFile;
 use striate_insight::report::{Evaluated, Mistakes, Report};
 use striate_predict::{Classifier, OpenOptions, open_model, read_again};
@@ -86,14 +86,16 @@ fn on_data(
     let mut dataset = load_data(recipe, &model.network, true, options.clone())?;
     let trained_on = model.data.as_ref().map_or("", |data| &data.fingerprint);
     refuse_changed_data(path.parent().unwrap_or(path), trained_on, &mut dataset, "")?;
-    let fact = ("Images".to_owned(), parts(&dataset));
+    let name = if spec.medium() == Some(Medium::Sound) { "Sounds" } else { "Images" };
+    let fact = (name.to_owned(), parts(&dataset));
     report.facts.insert(report.facts.len().min(2), fact);
     let is_image = !matches!(dataset.train.pixels, Pixels::Numbers(_));
     if is_image {
         add_samples(report, recipe, dataset)?;
     } else {
         drop(dataset);
-        report.notes.push("the data consists of arrays of numbers, so no images are shown".into());
+        let what = if spec.medium().is_some() { "sounds" } else { "arrays of numbers" };
+        report.notes.push(format!("the data consists of {what}, so no images are shown"));
     }
     let unreadable = if recipe.skips_unreadable() { Unreadable::Skip } else { Unreadable::Refuse };
     let max_pixels = recipe.data.max_pixels.unwrap_or(options.max_pixels);

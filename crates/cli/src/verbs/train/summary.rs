@@ -40,9 +40,11 @@ pub fn text(summary: &Summary) -> String {
 fn data_lines(data: &DataSummary) -> Vec<String> {
     let parts: Vec<String> =
         data.parts.iter().map(|part| format!("{} {}", grouped(part.images as u64), part.name)).collect();
-    let mut lines = vec![format!("{}: {} images", printable(&data.spec), parts.join(", "))];
+    let what = if data.encoding.is_some() { "sounds" } else { "images" };
+    let mut lines = vec![format!("{}: {} {what}", printable(&data.spec), parts.join(", "))];
     lines.push(format!("{}: {}", counted(data.classes.len(), "class"), classes(&data.classes)));
     lines.extend(data.sizes.iter().map(image_sizes));
+    lines.extend(data.encoding.iter().map(|encoding| format!("each sound: {encoding}")));
     if !data.steps.is_empty() {
         lines.push(format!("each image: {}", data.steps.join(", ")));
     }

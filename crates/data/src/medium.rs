@@ -1,0 +1,53 @@
+//! What the files of a data set contain: images or sounds.
+
+use std::io::Read;
+use std::path::Path;
+
+use striate_sound::SoundKind;
+use striate_tensor::file::open;
+use striate_vision::{HEAD_BYTES, ImageKind};
+
+use crate::folder::{ENDINGS, ending};
+
+/// Extensions of sounds: files with these are treated as sounds regardless of their content.
+const SOUND_ENDINGS: [&str; 13] =
+    ["wav", "wave", "ogg", "oga", "flac", "mp3", "opus", "m4a", "aac", "aif", "aiff", "wma", "amr"];
+
+/// What the files of a data set contain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// Images.
+    Image,
+    /// Sounds.
+    Sound,
+}
+
+impl Medium {
+    /// Returns the name of one of them: `image`, `sound`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Medium::Image => "image",
+            Medium::Sound => "sound",
+        }
+    }
+
+    /// Returns whether a file has the content or the extension of such a medium.
+    pub fn is_in(self, path: &Path) -> bool {
+        let endings = match self {
+            Medium::Image => &ENDINGS[..],
+            Medium::Sound => &SOUND_ENDINGS,
+        };
+        if ending(path).is_some_and(|ending| endings.contains(&ending.as_str())) {
+            return true;
+        }
+        let Ok((file, _)) = open(path) else { return false };
+        let most = HEAD_BYTES.max(striate_sound::HEAD_BYTES);
+        let mut head = Vec::with_capacity(most);
+        let is_read = file.take(most as u64).read_to_end(&mut head).is_ok();
+        is_read
+            && match self {
+                Medium::Image => ImageKind::of(&head).is_some(),
+                Medium::Sound => SoundKind::of(&head).is_some(),
+            }
+    }
+}
