@@ -11,6 +11,7 @@ use striate_tensor::Result;
 use striate_train::{
     Limits, Observer, Recipe, RunFacts, RunPath, Session, Trainer, evaluate, load_data, trained_loss,
 };
+use striate_vision::draw::Series;
 
 use crate::definition::{Definition, Scale, Variant};
 use crate::figures::Figures;
@@ -104,7 +105,7 @@ impl Runner {
     ///
     /// # Errors
     /// If a file is damaged.
-    pub fn curves(&self) -> Result<Vec<(String, Vec<(f64, f64)>)>> {
+    pub fn curves(&self) -> Result<Vec<Series>> {
         let of_variant = |variant: &Variant| {
             let mut runs = Vec::new();
             for seed in 0..self.seeds {

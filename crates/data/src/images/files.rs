@@ -145,7 +145,8 @@ impl Files {
 
     /// The files of sounds, which are decoded once, not from here.
     pub(crate) fn of_sounds(list: Vec<ImageFile>, digests: Vec<u64>) -> Files {
-        let form = Preprocessing { channels: 1, steps: vec![], mean: vec![0.0], std: vec![1.0], features: None };
+        let form =
+            Preprocessing { channels: 1, steps: vec![], mean: vec![0.0], std: vec![1.0], features: None };
         Files { list, digests, form, max_pixels: 0 }
     }
 

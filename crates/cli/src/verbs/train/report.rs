@@ -72,23 +72,27 @@ pub fn print(outcome: &Outcome, summary: &Summary, args: &Train, page: Option<&P
 
 fn print_text(outcome: &Outcome, spec: &str, page: Option<&Path>) {
     let model = argument(&outcome.model.to_string_lossy());
+    let (what, example) = match spec.starts_with("audio:") {
+        true => ("sounds", "SOUND.wav"),
+        false => ("images", "IMAGE.png --picture predictions.png"),
+    };
     let effort = match outcome.images_per_second > 0.0 {
         true => {
             let (seconds, rate) = (outcome.seconds, outcome.images_per_second);
-            format!(", after {seconds:.1} s at {rate:.0} images/s{}", waiting(outcome.waiting))
+            format!(", after {seconds:.1} s at {rate:.0} {what}/s{}", waiting(outcome.waiting))
         }
         false => "; no steps were left".into(),
     };
     match (&outcome.tally, outcome.part) {
         (Some(tally), Some(part)) => {
-            println!("{part} {} on {} images{effort}", errors(tally), tally.n())
+            println!("{part} {} on {} {what}{effort}", errors(tally), tally.n())
         }
         _ => {
             let loss = outcome
                 .train_loss
                 .map_or("nothing trained on yet".into(), |loss| format!("training loss {loss:.4}"));
             match outcome.finished {
-                true => println!("{loss}{effort}; error not measured: no images were held out"),
+                true => println!("{loss}{effort}; error not measured: no {what} were held out"),
                 false => println!("stopped at step {}, {loss}", outcome.steps),
             }
         }
@@ -98,7 +102,7 @@ fn print_text(outcome: &Outcome, spec: &str, page: Option<&Path>) {
     println!("run folder {run}: model, recipe, metrics,{curves} checkpoints");
     page.iter().for_each(|page| println!("report {}: open it in a browser", printable_path(page)));
     if outcome.finished {
-        println!("try next:   striate predict {model} IMAGE.png --picture predictions.png");
+        println!("try next:   striate predict {model} {example}");
         println!("            striate inspect {model} --plan");
         match spec {
             "digits" => println!("            striate train --data mnist   (first: striate data get mnist)"),
