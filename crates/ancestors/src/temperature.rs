@@ -1,10 +1,10 @@
 //! Temperature scaling: one factor on the scores of all classes, whose softmax is then their probabilities.
 //!
 //! Source: Guo et al., "On calibration of modern neural networks", ICML 2017, section 4.2. The factor is what they call
-//! 1 / T. Unlike a sigmoid for each class, it keeps the order of the classes, and it is part of a linear layer: a factor
-//! on weights and biases. Similar to Platt's calibration, targets are not 1 and 0 but (N + 1) / (N + 2) for the label of
-//! each of N examples, and equal shares of the rest for the other classes, so that the factor stays finite where the
-//! classes are separated. The scores should be of examples that the classifier was not trained on.
+//! 1 / T. Unlike a sigmoid for each class, it keeps the order of the classes, and it is part of a linear layer: a
+//! factor on weights and biases. Similar to Platt's calibration, targets are not 1 and 0 but (N + 1) / (N + 2) for the
+//! label of each of N examples, and equal shares of the rest for the other classes, so that the factor stays finite
+//! where the classes are separated. The scores should be of examples that the classifier was not trained on.
 
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
@@ -16,8 +16,8 @@ const MOST_ITERATIONS: usize = 200;
 /// Ends when the factor changes by less than this share.
 const TOLERANCE: f64 = 1e-12;
 
-/// Returns the factor for `scores`, `[N, classes]`, with the labels of the rows: it minimizes the cross-entropy, which is
-/// convex.
+/// Returns the factor for `scores`, `[N, classes]`, with the labels of the rows: it minimizes the cross-entropy, which
+/// is convex.
 ///
 /// # Errors
 /// If there are no rows or fewer than two classes, the numbers of scores and labels differ, or a score is not finite.

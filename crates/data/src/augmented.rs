@@ -29,8 +29,9 @@ pub enum Augmentation {
     Custom(CustomAugmentation),
 }
 
-/// A function that changes a sample: its numbers `[C, H, W]` after preprocessing (features, if it has any), their shape,
-/// and random numbers for this sample of this epoch. To get the same samples always, it must depend on nothing else.
+/// A function that changes a sample: its numbers `[C, H, W]` after preprocessing (features, if it has any), their
+/// shape, and random numbers for this sample of this epoch. To get the same samples always, it must depend on nothing
+/// else.
 #[derive(Clone)]
 pub struct CustomAugmentation(Arc<Change>);
 

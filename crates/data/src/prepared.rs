@@ -216,7 +216,8 @@ impl Prepared {
         Ok(())
     }
 
-    /// Writes the pixels of image number `index` to `to` as numbers `[C, H, W]`, normalized unless they lead to features.
+    /// Writes the pixels of image number `index` to `to` as numbers `[C, H, W]`, normalized unless they lead to
+    /// features.
     ///
     /// # Errors
     /// As [`Prepared::write`].

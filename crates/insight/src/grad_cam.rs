@@ -5,8 +5,8 @@
 //! ReLU(Σ α\[k\]·A\[k\]).
 //!
 //! In a network without convolutions on hand-made features, the maps are these features, each weighted by its own
-//! gradient: ReLU(Σ ∂score/∂A\[k\]·A\[k\]), the share of each place in the score of a linear network. Source: Draelos and
-//! Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks", 2020.
+//! gradient: ReLU(Σ ∂score/∂A\[k\]·A\[k\]), the share of each place in the score of a linear network. Source: Draelos
+//! and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks", 2020.
 
 use striate_engine::Sensitivity;
 use striate_graph::INPUT;

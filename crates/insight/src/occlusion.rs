@@ -85,8 +85,9 @@ impl Occlusion {
         Ok(self.positions(input)?.map(|starts| starts.len()))
     }
 
-    /// Covers an `input` of the network, `[C, H, W]`, or the pixels that lead to its features, at each position of the square, and measures by how much the
-    /// probability of `class` drops. `progress` is called with the number of positions done.
+    /// Covers an `input` of the network, `[C, H, W]`, or the pixels that lead to its features, at each position of the
+    /// square, and measures by how much the probability of `class` drops. `progress` is called with the number of
+    /// positions done.
     ///
     /// # Errors
     /// If the class does not exist, the square does not fit the input, or the input does not fit the network.

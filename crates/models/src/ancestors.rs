@@ -29,8 +29,8 @@ fn hog_svm() -> Result<Network> {
 }
 
 /// A bag of visual words in a spatial pyramid, and support vector machines, one class against the rest. The words are
-/// found by k-means; as in van Gemert et al., "Kernel codebooks for scene categorization", ECCV 2008, each descriptor is
-/// shared among near words instead of given to the nearest one. The square roots of the shares have norm 1.
+/// found by k-means; as in van Gemert et al., "Kernel codebooks for scene categorization", ECCV 2008, each descriptor
+/// is shared among near words instead of given to the nearest one. The square roots of the shares have norm 1.
 pub(crate) const SIFT_SVM: Model = Model {
     name: "sift-svm",
     year: 2006,

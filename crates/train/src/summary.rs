@@ -22,8 +22,8 @@ pub struct Summary {
     pub steps_per_epoch: u64,
     /// Steps of the whole run.
     pub steps: u64,
-    /// Memory that a training step needs: weights, gradients, optimizer state, activations; for support vector machines,
-    /// that of the features of all training images.
+    /// Memory that a training step needs: weights, gradients, optimizer state, activations; for support vector
+    /// machines, that of the features of all training images.
     pub memory_bytes: usize,
     /// Features of an image that support vector machines are trained on; null for gradient descent.
     pub svm_features: Option<usize>,

@@ -257,17 +257,16 @@ fn float(number: f32) -> String {
     if number.is_nan() { "nan".into() } else { format!("{number:?}") }
 }
 
-/// The recipe as far as it names network and data: `given`, or else the default one, with the flags that set these. The
-/// other flags may be for a recipe that depends on them.
+/// The recipe as far as it names network and data: `given`, or else the default one, with the flags. Those for features
+/// and support vector machines may be for a recipe that depends on the network, and are left out.
 pub(super) fn asked(given: Option<&Settings>, flags: &[(&str, String)]) -> Result<Recipe> {
-    let names = |(_, assignment): &&(&str, String)| {
-        let field = assignment.split('=').next().unwrap_or_default().trim();
-        ["model.name", "data.spec"].contains(&field)
+    let is_kept = |(_, assignment): &&(&str, String)| {
+        let field = assignment.trim_start();
+        given.is_some() || !["data.features.", "svm."].iter().any(|own| field.starts_with(own))
     };
-    let flags: Vec<_> = flags.iter().filter(names).cloned().collect();
-    Ok(with_flags(given.cloned().unwrap_or_else(|| Recipe::default().into()), &flags)?
-        .with_model_for_data()
-        .recipe)
+    let flags: Vec<_> = flags.iter().filter(is_kept).cloned().collect();
+    let start = given.cloned().unwrap_or_else(|| Recipe::default().into());
+    Ok(with_flags(start, &flags)?.with_model_for_data().recipe)
 }
 
 /// Changes fields of the recipe by assignments, each given by a flag; errors name the flag.

@@ -19,8 +19,8 @@ pub struct SvmPart {
     pub tolerance: f64,
     /// Largest number of passes over the training images for a class.
     pub passes: usize,
-    /// The layer whose kernels become visual words, by k-means on places of its input: a 1×1 convolution of the network's
-    /// input.
+    /// The layer whose kernels become visual words, by k-means on places of its input: a 1×1 convolution of the
+    /// network's input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub codebook: Option<String>,
     /// The number of places that visual words are found on.

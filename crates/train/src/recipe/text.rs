@@ -370,7 +370,6 @@ mod tests {
             "optim.trust=0.01",
             "optim.rates={'fc.*' = 10}",
             "schedule.power=0.5",
-            "data.features={name = 'hog', orientations = 8}",
             "schedule.patience=3",
         ];
         let mut recipe = Recipe::default();
@@ -474,7 +473,7 @@ mod tests {
             ("optim.rates={a = -1}", "the factors of optim.rates"),
             ("data.mixup=1e9", "alpha must be from"),
             ("schedule.patiense=3", "did you mean schedule.patience?"),
-            ("svm.d=1", "did you mean svm.c?"),
+            ("svm.tolerence=1", "did you mean svm.tolerance?"),
             ("svm.descriptors=9", "svm.descriptors has no effect without svm.codebook"),
             ("svm.c=0", "svm.c must be a finite number above 0"),
             ("svm.loss=hing", "unknown svm.loss hing; did you mean hinge?"),

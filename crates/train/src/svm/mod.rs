@@ -3,8 +3,8 @@
 //! Layers before the last one, of which one may be a codebook of visual words, turn each training image into a row of
 //! features, once. Machines that separate each class from the rest are trained on these rows (`ancestors::svm`); their
 //! weights, times the factor that calibrates them on held-out images (`ancestors::temperature`), are those of the last
-//! layer, so that the softmax of its output is the probability of each class. The factor is the same for all classes and
-//! does not change which one is best.
+//! layer, so that the softmax of its output is the probability of each class. The factor is the same for all classes
+//! and does not change which one is best.
 
 mod codebook;
 mod features;
