@@ -44,7 +44,7 @@ fn data_info_reports_parts_and_skipped_files() {
         "the test part has no images of 1 of 2 classes: [cat]",
         "skipped: 1 × txt, first set/animals/Train/cat/notes.txt",
         "unreadable: set/animals/Train/dog/torn.jpg: damaged image",
-        "`train` and `eval` refuse unreadable images, or skip them with --skip-unreadable; their --max-pixels",
+        "`train` and `eval` refuse unreadable files, or skip them with --skip-unreadable; their --max-pixels",
     ] {
         assert!(text.contains(line), "{line} is missing in:\n{text}");
     }
