@@ -86,6 +86,7 @@ fn what_does_not_apply_is_refused() {
         (&["train", model], "takes hand-made features of images and cannot be trained further"),
         (&["train", "--resume", "run", "--epochs", "3"], "--epochs: train.epochs has no effect"),
         (&["eval", model, "--data", "digits", "--size", "64,64"], "--size"),
+        (&["train", "sift-svm", "--set", "svm.codebook='flatten'"], "must be a layer of network sift-svm"),
     ] {
         let text = folder.refusal(arguments);
         assert!(text.contains(expected), "{arguments:?}: {text}");

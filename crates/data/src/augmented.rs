@@ -80,13 +80,13 @@ impl Augmented {
     /// Checks that the augmentation can be applied.
     ///
     /// # Errors
-    /// As [`Prepared::check_transforms`], or if sounds are to be augmented that are none.
+    /// As [`Prepared::check_transforms`], or if the augmentation is for sounds and the data is not.
     pub fn check(&self) -> Result<()> {
         match &self.augmentation {
             Augmentation::Transforms(transforms) => self.data.check_transforms(transforms),
-            Augmentation::ShiftAndMask if !self.data.are_sounds() => {
-                Err(Error::input("data.augment = sounds is for sounds; choose another one for images"))
-            }
+            Augmentation::ShiftAndMask if !self.data.are_sounds() => Err(Error::input(
+                "data.augment = sounds applies only to sounds; use none or an augmentation of images",
+            )),
             _ => Ok(()),
         }
     }

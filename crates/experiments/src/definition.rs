@@ -22,6 +22,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use striate_formats::sha256;
 use striate_graph::Network;
 use striate_tensor::text::reword;
 use striate_tensor::{Error, Result};
@@ -35,7 +36,7 @@ use crate::measure::Measure;
 pub enum Scale {
     /// So that all seeds end within an hour on two cores.
     Small,
-    /// As in the paper.
+    /// On all images, some for as long as in the paper.
     Full,
 }
 
@@ -48,7 +49,7 @@ pub struct Definition {
     pub title: String,
     /// What is claimed.
     pub claim: String,
-    /// Where.
+    /// The paper that claims it.
     pub source: String,
     /// The number of seeds of each variant, from 0.
     pub seeds: u64,
@@ -57,6 +58,8 @@ pub struct Definition {
     pub(crate) measures: Vec<Measure>,
     recipe: Recipe,
     full: Vec<String>,
+    /// SHA-256 of all texts.
+    digest: String,
 }
 
 /// One of the networks or recipes that an experiment compares.
@@ -118,12 +121,19 @@ impl Definition {
             measures: text.measures,
             recipe,
             full: text.full.set,
+            digest: sha256(experiment.texts().as_bytes()),
         };
         for scale in [Scale::Small, Scale::Full] {
             let recipes = definition.variants.iter().map(|variant| definition.recipe(variant, 0, scale));
             recipes.collect::<Result<Vec<_>>>().map_err(place)?;
         }
         Ok(definition)
+    }
+
+    /// Returns a digest of all that determines the runs at a scale.
+    pub(crate) fn digest(&self, scale: Scale) -> String {
+        let scale = if scale == Scale::Full { "full" } else { "small" };
+        format!("{} {scale}", self.digest)
     }
 
     /// Returns the recipe of `variant` with `seed`. What a variant sets comes last, so that it holds at any scale.

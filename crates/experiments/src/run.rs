@@ -7,7 +7,8 @@ use striate_data::{Dataset, LoadOptions, Prepared};
 use striate_engine::{Device, Inference};
 use striate_formats::ModelFile;
 use striate_graph::Network;
-use striate_tensor::Result;
+use striate_tensor::file::{create_folder, read_text_limited, write_atomically};
+use striate_tensor::{Error, Result};
 use striate_train::{
     Limits, Observer, Recipe, RunFacts, RunPath, Session, Trainer, evaluate, load_data, trained_loss,
 };
@@ -17,6 +18,11 @@ use crate::definition::{Definition, Scale, Variant};
 use crate::figures::Figures;
 use crate::measure::Trained;
 use crate::result::Table;
+
+/// The file with the digest of the definition, in the folder of an experiment.
+const DEFINITION: &str = "definition.txt";
+/// Largest size of that file, in bytes.
+const LARGEST_DEFINITION: u64 = 4096;
 
 /// What happens in an experiment.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +80,7 @@ impl Runner {
         let runs =
             || (0..self.seeds).flat_map(|seed| self.definition.variants.iter().map(move |v| (v, seed)));
         let count = runs().count();
+        self.claim_folder()?;
         for (index, (variant, seed)) in runs().enumerate() {
             let name = &variant.name;
             if Figures::read(&self.path(variant, seed))?.is_some() {
@@ -122,6 +129,22 @@ impl Runner {
             Ok((variant.name.clone(), (0..length).map(mean).collect()))
         };
         self.definition.variants.iter().map(of_variant).collect()
+    }
+
+    /// Records in the folder what its runs measure, and refuses one with runs of something else.
+    fn claim_folder(&self) -> Result<()> {
+        let path = self.folder.join(DEFINITION);
+        let own = format!("{} {}\n", self.definition.digest(self.scale), self.device.arithmetic());
+        if path.exists() {
+            if read_text_limited(&path, LARGEST_DEFINITION)? == own {
+                return Ok(());
+            }
+            let what = "contains runs of another definition, scale, device or precision; remove it, or choose another \
+                        folder with --out";
+            return Err(Error::input(what).at(self.folder.display()));
+        }
+        create_folder(&self.folder)?;
+        write_atomically(&path, own.as_bytes())
     }
 
     fn path(&self, variant: &Variant, seed: u64) -> PathBuf {

@@ -42,6 +42,12 @@ pub const SHIPPED: &[Experiment] = &[
 ];
 
 impl Experiment {
+    /// All texts, one after another.
+    pub(crate) fn texts(&self) -> String {
+        let networks = self.networks.iter().map(|(name, text)| format!("\n--- {name}\n{text}"));
+        [self.text.to_owned()].into_iter().chain(networks).collect()
+    }
+
     /// Returns what the experiment does.
     ///
     /// # Errors

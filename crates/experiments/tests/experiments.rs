@@ -111,6 +111,16 @@ fn stopped_experiment_gives_the_same_figures() {
 }
 
 #[test]
+fn runs_of_another_scale_are_not_mixed() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = Runner { seeds: 1, ..runner(SMALL.definition().unwrap(), folder.path(), 1) };
+    small.run(&mut (), |_| {}).unwrap();
+    let full = Runner { scale: Scale::Full, ..small };
+    let error = full.run(&mut (), |_| {}).unwrap_err();
+    assert!(error.is_input() && error.to_string().contains("another definition, scale"), "{error}");
+}
+
+#[test]
 fn shipped_experiments_are_valid() {
     let mut names = BTreeSet::new();
     for experiment in SHIPPED {

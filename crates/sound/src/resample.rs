@@ -11,6 +11,9 @@ const CROSSINGS: f64 = 16.0;
 /// Where the passband ends, as a share of half the lower rate.
 const ROLLOFF: f64 = 0.95;
 
+/// Most weights that are stored: 8 MiB.
+const MOST_WEIGHTS: u64 = 1 << 20;
+
 /// Returns the samples of `sound` at the rate `to` in Hz: `⌈len · to / rate⌉` samples, the first at the same time.
 pub fn resample(sound: &Sound, to: u32) -> Cow<'_, [f32]> {
     let from = sound.sample_rate;
@@ -22,10 +25,17 @@ pub fn resample(sound: &Sound, to: u32) -> Cow<'_, [f32]> {
     let samples = &sound.samples;
     let count = (samples.len() as u64 * to).div_ceil(from);
     // Output n lies at input n · from / to, so that the weights repeat after `to` outputs.
-    let phases: Vec<Phase> = (0..to.min(count)).map(|n| Phase::new(n * from % to, from, to)).collect();
+    let phase = |n: u64| Phase::new(n * from % to, from, to);
+    let weights = to.min(count) * phase(0).weights.len() as u64;
+    // Rates without a common divisor have too many weights to be stored.
+    let phases: Vec<Phase> =
+        if weights > MOST_WEIGHTS { vec![] } else { (0..to.min(count)).map(phase).collect() };
     let output = |n: u64| {
-        let phase = &phases[(n % to) as usize];
-        phase.apply(samples, (n * from / to) as usize)
+        let at = (n * from / to) as usize;
+        match phases.get((n % to) as usize) {
+            Some(phase) => phase.apply(samples, at),
+            None => phase(n).apply(samples, at),
+        }
     };
     Cow::Owned((0..count).map(output).collect())
 }

@@ -104,7 +104,9 @@ impl Settings {
         };
         let mut settings = Settings { name: name.to_owned(), reason, ..shipped(name)?.into() };
         settings.augment_photographs(spec, network, pretrained);
-        settings.augment_sounds(spec);
+        if settings.recipe.svm.is_none() {
+            settings.augment_sounds(spec);
+        }
         Ok(settings)
     }
 

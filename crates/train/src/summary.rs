@@ -152,7 +152,8 @@ impl DataSummary {
             notes.push("training images are augmented before they are resized".into());
         }
         if settings.recipe.data.share < 1.0 {
-            notes.push(format!("a share of {} of the training images is used", settings.recipe.data.share));
+            notes
+                .push(format!("{:.1} % of the training images are used", settings.recipe.data.share * 100.0));
         }
         if parts.measured.is_none() {
             notes.push(match settings.recipe.data.holdout {

@@ -29,7 +29,7 @@ pub struct Experiment {
     /// Number of seeds of each variant [default: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
     pub seeds: Option<u64>,
-    /// Train at the scale of the paper
+    /// Train on all images, some for as long as in the paper
     #[arg(long)]
     pub full: bool,
     /// Folder of the runs [default: runs/experiments/NAME]

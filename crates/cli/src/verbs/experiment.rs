@@ -42,7 +42,7 @@ pub fn run(args: Experiment) -> Result<()> {
     let is_complete = runner.run(&mut watcher, report)?;
     watcher.0.finish();
     if !is_complete {
-        let what = "stopped by a signal; the same command continues";
+        let what = "stopped by a signal; run the same command to resume";
         return Err(Error::failed(what).into());
     }
     let table = runner.table()?;
@@ -81,7 +81,7 @@ fn announce(runner: &Runner) -> Result<()> {
 /// Prints what happens, a line each.
 fn report(event: Event) {
     match event {
-        Event::Kept { variant, seed } => eprintln!("{variant}, seed {seed}: was done before"),
+        Event::Kept { variant, seed } => eprintln!("{variant}, seed {seed}: already done"),
         Event::Begins { variant, seed, index, count } => {
             eprintln!("{variant}, seed {seed}: run {} of {count}", index + 1);
         }

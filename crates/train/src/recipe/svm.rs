@@ -47,10 +47,14 @@ const HINGE: &str = "hinge";
 const SQUARED_HINGE: &str = "squared_hinge";
 
 /// The fields of other tables that have an effect on support vector machines.
-const EFFECTIVE: [&str; 9] = [
+const EFFECTIVE: [&str; 13] = [
     "model.name",
     "data.spec",
     "data.holdout",
+    "data.share",
+    "data.sample_rate",
+    "data.seconds",
+    "data.mels",
     "data.size",
     "data.mean",
     "data.std",

@@ -25,6 +25,8 @@ use crate::session::Session;
 const ITERATIONS: usize = 50;
 /// K-means ends when an iteration reduces the sum of squared distances by less than this share.
 const TOLERANCE: f64 = 1e-3;
+/// Most numbers of the descriptors that k-means groups.
+const MOST_NUMBERS: usize = 1 << 30;
 /// The number of the draw of places.
 const DRAW: u64 = 1;
 
@@ -34,10 +36,10 @@ const DRAW: u64 = 1;
 /// If there is no such layer, or it is not a 1×1 convolution of the input with biases.
 pub(super) fn words(network: &Network, name: &str) -> Result<usize> {
     let layer = network.layers.iter().find(|layer| layer.name == name);
-    match layer.map(|layer| (&layer.op, &layer.inputs[0])) {
-        Some((Op::Conv(conv), input)) if is_codebook(conv) && input == INPUT => Ok(conv.out_channels),
+    match layer.map(|layer| (&layer.op, layer.inputs.first())) {
+        Some((Op::Conv(conv), Some(input))) if is_codebook(conv) && input == INPUT => Ok(conv.out_channels),
         _ => Err(Error::input(format!(
-            "svm.codebook: network {} has no 1×1 convolution of its input with biases that is called {name}",
+            "svm.codebook: {name} must be a layer of network {} that is a 1×1 convolution of its input, with biases",
             network.name
         ))),
     }
@@ -118,7 +120,17 @@ fn drawn(
     let mut order: Vec<usize> = (0..images.len()).collect();
     random.shuffle(&mut order);
     order.truncate(count.div_ceil(of_image));
-    let mut values = Vec::with_capacity(order.len() * of_image * channels);
+    let numbers = order.len().saturating_mul(of_image).saturating_mul(channels);
+    if numbers > MOST_NUMBERS {
+        return Err(Error::input(format!(
+            "svm.descriptors: {} descriptors of {channels} numbers take more than 4 GiB; lower it",
+            grouped((order.len() * of_image) as u64)
+        )));
+    }
+    let mut values = Vec::new();
+    values
+        .try_reserve_exact(numbers)
+        .map_err(|_| Error::failed("there is not enough memory for the descriptors"))?;
     let mut maps = vec![0.0; channels * places];
     let mut all: Vec<usize> = (0..places).collect();
     for (done, index) in order.iter().enumerate() {

@@ -6,7 +6,7 @@ use striate_ancestors::Rows;
 use striate_data::Prepared;
 use striate_engine::Inference;
 use striate_tensor::text::grouped;
-use striate_tensor::{Error, Result, Shape, zeroed};
+use striate_tensor::{Error, Result, zeroed};
 
 use crate::progress::{Observer, Work};
 use crate::session::Session;
@@ -69,7 +69,8 @@ impl Extractor {
             let (first, many) = (index * BATCH, rows.len() / count);
             let inputs = &mut inputs[..many * size];
             images.write_all(first, inputs)?;
-            self.inference.run_into(&Shape::from([many, c, h, w]), inputs, rows)?;
+            let shape = self.inference.network().batch_shape(many, [c, h, w]);
+            self.inference.run_into(&shape, inputs, rows)?;
             let details = format!("{:.0} images/s", (first + many) as f64 / start.elapsed().as_secs_f64());
             observer.work(&Work { name: "features", done: first + many, all, details });
             if observer.stop() {

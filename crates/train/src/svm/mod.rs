@@ -14,7 +14,7 @@ mod run;
 use striate_ancestors::temperature::factor;
 use striate_engine::{Inference, PlanReport, Variables};
 use striate_graph::{INPUT, Network, Op};
-use striate_tensor::{Error, Result, Shape};
+use striate_tensor::{Error, Result};
 
 use crate::progress::Observer;
 use crate::session::Session;
@@ -50,7 +50,9 @@ fn last_layer(network: &Network) -> Result<LastLayer<'_>> {
         Some(layer) if matches!(&layer.op, Op::Linear(linear) if linear.bias) && layer.inputs[0] != INPUT => {
             Ok(LastLayer { name: &layer.name, input: &layer.inputs[0] })
         }
-        _ => refuse("support vector machines are a linear last layer with biases, after a flatten; add it"),
+        _ => refuse(
+            "support vector machines need a linear last layer with biases that does not read the input directly; add a flatten and a linear layer",
+        ),
     }
 }
 
@@ -87,8 +89,8 @@ impl Session {
     /// # Errors
     /// If the network does not fit the device.
     pub(crate) fn svm_plan(&self) -> Result<PlanReport> {
-        let [c, h, w] = self.parts.train.shape();
-        Inference::plan(&self.network, &Shape::from([BATCH, c, h, w]), &*self.device)
+        let shape = self.network.batch_shape(BATCH, self.parts.train.shape());
+        Inference::plan(&self.network, &shape, &*self.device)
     }
 
     /// The bytes of the features of all training images.

@@ -5,11 +5,12 @@ use std::path::Path;
 use anyhow::Result;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
-use striate_data::{Check, CheckOptions, CheckProgress, Finding, Severity, Spec};
+use striate_data::{Check, CheckOptions, CheckProgress, Finding, Medium, Severity, Spec};
 use striate_tensor::Error;
 use striate_tensor::text::{counted, grouped, printable, printable_path};
 
 use crate::arguments::DataCheck;
+use crate::effect::refuse_given;
 use crate::json;
 use crate::output::Reported;
 use crate::progress::job_bar;
@@ -21,6 +22,10 @@ const MOST_FILES: usize = 4;
 
 pub fn run(args: DataCheck) -> Result<()> {
     let spec = spec(&args.data)?;
+    if spec.medium() == Some(Medium::Sound) {
+        let flags = [("--max-pixels", args.max_pixels.is_some()), ("--near", args.near.is_some())];
+        refuse_given(&flags, "applies to images, but the data set has sounds")?;
+    }
     let defaults = CheckOptions::default();
     let options = CheckOptions {
         max_pixels: args.max_pixels.unwrap_or(defaults.max_pixels),

@@ -165,7 +165,7 @@ fn refuse_other_encodings(ensemble: &Ensemble, args: &Eval) -> Result<()> {
     match encodings.iter().position(|encoding| *encoding != encodings[0]) {
         None => Ok(()),
         Some(other) => {
-            let what = format!("encodes sounds in another way than {}", printable_path(&args.models[0]));
+            let what = format!("encodes sounds differently from {}", printable_path(&args.models[0]));
             Err(Error::input(what)
                 .at(printable_path(&args.models[other]))
                 .advising("evaluate them one by one")

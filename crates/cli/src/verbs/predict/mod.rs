@@ -30,6 +30,8 @@ pub fn run(args: Predict) -> Result<()> {
     if args.top == 0 {
         return Err(Error::input("--top must be at least 1").into());
     }
+    // First of all, so that nothing is read if an output is wrong.
+    check_outputs(&args, &args.files)?;
     let options = args.images.options();
     let (model, mut notes) = open_model(&args.model, &options)?;
     let medium = if model.encoding.is_some() { Medium::Sound } else { Medium::Image };
@@ -38,7 +40,7 @@ pub fn run(args: Predict) -> Result<()> {
     if args.picture.is_some() && listing.files.len() != 1 {
         return Err(Error::input("--picture takes exactly one image").into());
     }
-    check_outputs(&args, &listing)?;
+    check_outputs(&args, &listing.files)?;
     let again = read_again(&args.model, &options);
     let macs = Macs::of(&model.network, listing.files.len() as u64);
     let classifier = Classifier::with_source(model, again, Chosen::open(&args.compute, macs)?.device());
@@ -89,13 +91,13 @@ fn refuse_flags_of_images(args: &Predict, medium: Medium) -> TensorResult<()> {
 }
 
 /// Refuses outputs that would overwrite each other or an input, or lie in a folder of images.
-fn check_outputs(args: &Predict, listing: &Listing) -> TensorResult<()> {
+fn check_outputs(args: &Predict, files: &[PathBuf]) -> TensorResult<()> {
     let picture = args.picture.iter().map(|path| Output::picture("--picture", path));
     let outputs = picture.chain(args.csv.iter().map(|path| Output::table("--csv", path)));
     let outputs: Vec<Output> = outputs.collect();
     let images = &args.images;
     let named = [&images.names, &images.preprocessing, &images.network].into_iter().flatten().map(Path::new);
-    let inputs = listing.files.iter().map(PathBuf::as_path).chain(named).chain([args.model.as_path()]);
+    let inputs = files.iter().map(PathBuf::as_path).chain(named).chain([args.model.as_path()]);
     check(outputs.iter().copied(), &inputs.collect::<Vec<_>>())?;
     let folders = args.files.iter().map(PathBuf::as_path).filter(|path| path.is_dir());
     refuse_beside_images(outputs, &folders.collect::<Vec<_>>())
