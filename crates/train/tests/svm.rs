@@ -135,7 +135,7 @@ fn what_cannot_be_trained_is_refused() {
         Trainer::create(settings.clone(), network, data, None, cpu, &out).err().unwrap().to_string()
     };
     assert!(
-        refused(without).contains("support vector machines are a linear last layer"),
+        refused(without).contains("support vector machines need a linear last layer"),
         "{}",
         refused(without)
     );
