@@ -18,7 +18,7 @@ pub(crate) use augmentation::{NONE, PHOTOGRAPHS, SOUNDS, TUNING};
 pub use loss::{ClassWeights, LossPart};
 pub use parts::{CheckpointPart, DataPart, ModelPart, OptimPart, TrainPart};
 use parts::{REFUSE, SKIP};
-pub(crate) use shipped::{BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, PLAIN, RBF, SMALL};
+pub(crate) use shipped::{BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, PERCEPTRON, PLAIN, RBF, SMALL};
 pub use shipped::{SHIPPED, ShippedRecipe, shipped};
 pub use svm::SvmPart;
 pub(crate) use svm::{has_effect, without_effect};

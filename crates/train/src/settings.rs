@@ -11,8 +11,8 @@ use striate_tensor::{Error, Result};
 use striate_vision::Preprocessing;
 
 use crate::recipe::{
-    BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, NONE, PHOTOGRAPHS, PLAIN, RBF, Recipe, SHIPPED, SMALL, TUNING,
-    TrainPart, has_effect, shipped, without_effect,
+    BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, NONE, PERCEPTRON, PHOTOGRAPHS, PLAIN, RBF, Recipe, SHIPPED,
+    SMALL, TUNING, TrainPart, has_effect, shipped, without_effect,
 };
 
 /// Least side of the input of a network for photographs, in pixels.
@@ -273,8 +273,10 @@ fn suitable(network: &Network) -> Result<(&'static str, String)> {
     let norms = network.layers.iter().filter(|layer| matches!(layer.op, Op::BatchNorm(_))).count();
     let is_chain = network.layers.iter().all(|layer| layer.inputs.len() == 1);
     let weights = network.variables()?.iter().filter(|(name, _)| name.ends_with(".weight")).count();
-    if matches!(network.loss, Some(Loss::Rbf { .. })) {
-        return Ok((RBF, "the network has the RBF loss".into()));
+    match network.loss {
+        Some(Loss::Rbf { .. }) => return Ok((RBF, "the network has the RBF loss".into())),
+        Some(Loss::Perceptron {}) => return Ok((PERCEPTRON, "the network has the perceptron's loss".into())),
+        _ => {}
     }
     Ok(match norms {
         DEEP_CHAIN.. if is_chain => (PLAIN, format!("the network has {norms} batch norms and no shortcuts")),

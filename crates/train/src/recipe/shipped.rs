@@ -29,7 +29,7 @@ pub const SHIPPED: &[ShippedRecipe] = &[
     ShippedRecipe { name: PLAIN, text: include_str!("../../recipes/plain.toml") },
     ShippedRecipe { name: NO_BATCH_NORM, text: include_str!("../../recipes/no-batch-norm.toml") },
     ShippedRecipe { name: FINE_TUNING, text: include_str!("../../recipes/fine-tuning.toml") },
-    ShippedRecipe { name: "perceptron", text: include_str!("../../recipes/perceptron.toml") },
+    ShippedRecipe { name: PERCEPTRON, text: include_str!("../../recipes/perceptron.toml") },
     ShippedRecipe { name: "lenet5", text: include_str!("../../recipes/lenet5.toml") },
     ShippedRecipe { name: "alexnet", text: include_str!("../../recipes/alexnet.toml") },
     ShippedRecipe { name: "nin", text: include_str!("../../recipes/nin.toml") },
@@ -48,6 +48,8 @@ pub const SHIPPED: &[ShippedRecipe] = &[
 pub(crate) const SMALL: &str = "small";
 /// Networks that end in an RBF layer.
 pub(crate) const RBF: &str = "rbf";
+/// Networks with the perceptron's loss.
+pub(crate) const PERCEPTRON: &str = "perceptron";
 /// Deep networks with batch norm.
 pub(crate) const BATCH_NORM: &str = "batch-norm";
 /// Very deep networks with batch norm and without shortcuts.
