@@ -1,5 +1,5 @@
 //! Changes the sample rate: interpolation by a sinc with a Hann window, which also removes frequencies that the new
-//! rate cannot represent. Smith, Digital audio resampling, https://ccrma.stanford.edu/~jos/resample.
+//! rate cannot represent. Smith, Digital audio resampling, <https://ccrma.stanford.edu/~jos/resample>.
 
 use std::borrow::Cow;
 use std::f64::consts::PI;
