@@ -146,7 +146,7 @@ fn images_and_sounds_are_not_confused() {
         (&["train", "--data", "audio:set", "--set", "data.sample_rate=9"], "sample rate must be from"),
         (&["train", "--data", "audio:images"], "has no sounds; add some or remove the folder"),
         (&["train", "--data", "audio:not-here"], "not-here"),
-        (&["train", "lenet5", "--data", "images", "--set", "data.augment=sounds"], "sounds is for sounds"),
+        (&["train", "lenet5", "--data", "images", "--set", "data.augment=sounds"], "applies only to sounds"),
         (&["data", "info", "audio:set", "--picture", "x.png"], "sounds are not drawn"),
         (&["data", "prepare", "audio:set", "out"], "audio:set"),
         (&["data", "show", "--data", "audio:set", "--picture", "x.png"], "sounds are not drawn"),

@@ -35,8 +35,8 @@ pub enum Loss {
         #[serde(default = "first")]
         power: u8,
     },
-    /// The perceptron's loss: how far the highest score exceeds the label's. Each wrong answer raises the weights of the
-    /// label and lowers those of the answer; a right one changes nothing.
+    /// The perceptron's loss: how far the highest score exceeds the label's. Each wrong answer raises the weights of
+    /// the label and lowers those of the answer; a right one changes nothing.
     Perceptron {},
     /// LeNet-5's original loss, for a network that ends in an RBF layer.
     Rbf {

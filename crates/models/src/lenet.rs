@@ -1,6 +1,6 @@
 //! LeNet-1: LeCun, Boser, Denker, Henderson, Howard, Hubbard and Jackel, "Handwritten digit recognition with a
-//! back-propagation network", NIPS 1989. LeNet-5: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to
-//! document recognition", Proceedings of the IEEE 86(11), 1998.
+//! back-propagation network", NIPS 1989. LeNet-5: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied
+//! to document recognition", Proceedings of the IEEE 86(11), 1998.
 
 use striate_graph::{Builder, Init, Loss, Network};
 use striate_tensor::Result;

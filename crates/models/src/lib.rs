@@ -151,9 +151,10 @@ mod tests {
     #[test]
     fn every_network_states_paper_preprocessing_and_recipe() {
         for Model { name, year, paper, link, preprocessing, recipe, .. } in all() {
-            assert!((1998..=2020).contains(year), "{name}");
+            assert!((1958..=2020).contains(year), "{name}");
             let (authors, title) = paper.split_once(": ").expect(name);
-            assert!(authors.contains(" and ") || authors == "Krizhevsky", "{name}: {authors}");
+            let is_single = ["Rosenblatt", "Krizhevsky"].contains(&authors);
+            assert!(authors.contains(" and ") || is_single, "{name}: {authors}");
             assert!(title.len() > 20 && link.starts_with("https://"), "{name}: {title}, {link}");
             let line = preprocessing.to_string();
             assert!(

@@ -124,7 +124,7 @@ pub fn all() -> Vec<Network> {
         }),
         build("perceptron-like", [2, 5, 4], |x| {
             let association = Linear { bias: false, random_connections: Some(7), ..Linear::new(24) };
-            x.flatten().then(association).then(Step { threshold: 0.1 }).linear(5)
+            x.flatten().then(association).then(Step { threshold: 0.1 }).linear(9).tanh().linear(5)
         }),
         build("functions", [3, 9, 8], |x| {
             let unary = |function| Unary { function };

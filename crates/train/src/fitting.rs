@@ -32,8 +32,8 @@ pub(crate) struct Parts {
 
 /// Loads the data of a recipe for `network`: at the network's own size unless the recipe sets one, with the
 /// network's channels if `pretrained` weights fix them. With features, the recipe or the data alone decide. Arrays are
-/// used unchanged. Sounds become waveforms for networks that take signals, otherwise spectrograms. The cache and the watch
-/// are those of `options`, and so is the encoding of sounds, if a model fixes it.
+/// used unchanged. Sounds become waveforms for networks that take signals, otherwise spectrograms. The cache and the
+/// watch are those of `options`, and so is the encoding of sounds, if a model fixes it.
 ///
 /// # Errors
 /// If the data set cannot be loaded.

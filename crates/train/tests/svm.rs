@@ -115,8 +115,8 @@ fn what_cannot_be_trained_is_refused() {
     let linear = without.replace("'relu'", "'linear', out_features = 10");
     for (sets, text, expected) in [
         (&["data.holdout=0.0"][..], &own[..], "no images are held out; raise data.holdout"),
-        (&["svm.codebook=wrods"], &own, "no 1×1 convolution of its input with biases that is called wrods"),
-        (&["svm.codebook=conv1"], &linear, "no 1×1 convolution of its input"),
+        (&["svm.codebook=wrods"], &own, "wrods must be a layer of network"),
+        (&["svm.codebook=conv1"], &linear, "conv1 must be a layer of network"),
         (&["data.features.step=40"], &own, "less than a step of the grid"),
     ] {
         let text = refusal(sets, text);

@@ -15,9 +15,9 @@ pub enum Criterion {
         /// 1, or 2 for the squared form.
         power: u8,
     },
-    /// max over i of x\[i\] − x\[y\]: Rosenblatt's error-correcting rule for several classes, whose gradient is 1 for the
-    /// class with the highest score (the first of several) and −1 for the label, if they differ. Duda and Hart, Pattern
-    /// Classification and Scene Analysis, 1973, section 5.12.
+    /// max over i of x\[i\] − x\[y\]: Rosenblatt's error-correcting rule for several classes, whose gradient is 1 for
+    /// the class with the highest score (the first of several) and −1 for the label, if they differ. Duda and Hart,
+    /// Pattern Classification and Scene Analysis, 1973, section 5.12.
     Perceptron,
     /// −x\[y\] + log(e^−j + Σ e^x\[i\]): equation 9 of LeCun et al., Proc. IEEE 86(11), 1998, whose penalties
     /// are −x.
