@@ -20,7 +20,8 @@ const TOLERANCE: f64 = 1e-12;
 /// is convex.
 ///
 /// # Errors
-/// If there are no rows or fewer than two classes, the numbers of scores and labels differ, or a score is not finite.
+/// If there are no rows, there are fewer than two classes, scores and labels differ in number, or a score is not
+/// finite.
 pub fn factor(scores: &[f32], labels: &[usize], classes: usize) -> Result<f64> {
     let refuse = |what: String| Err(Error::input(format!("calibration: {what}")));
     if classes < 2 || labels.is_empty() || scores.len() != labels.len() * classes {

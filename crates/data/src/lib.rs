@@ -61,4 +61,5 @@ pub use prepared::Prepared;
 pub use shards::{PrepareOptions, Shards, prepare};
 pub use spec::{Spec, load};
 pub use split::{ClassCounts, Pixels, Split};
+pub use striate_sound::LONGEST_SECONDS;
 pub use survey::{PartSurvey, Skipped, Survey};

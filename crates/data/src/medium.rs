@@ -7,6 +7,7 @@ use striate_sound::SoundKind;
 use striate_tensor::file::open;
 use striate_vision::{HEAD_BYTES, ImageKind};
 
+use crate::Spec;
 use crate::folder::{ENDINGS, ending};
 
 /// Extensions of sounds: files with these are treated as sounds regardless of their content.
@@ -23,6 +24,11 @@ pub enum Medium {
 }
 
 impl Medium {
+    /// Returns what the data set `spec` contains, as far as its form tells: images unless it is one of sounds.
+    pub fn of(spec: &str) -> Medium {
+        Spec::parse(spec).ok().and_then(|spec| spec.medium()).unwrap_or(Medium::Image)
+    }
+
     /// Returns the name of one of them: `image`, `sound`.
     pub fn name(self) -> &'static str {
         match self {

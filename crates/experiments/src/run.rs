@@ -131,8 +131,11 @@ impl Runner {
         self.definition.variants.iter().map(of_variant).collect()
     }
 
-    /// Records in the folder what its runs measure, and refuses one with runs of something else.
-    fn claim_folder(&self) -> Result<()> {
+    /// Records in the folder what its runs measure.
+    ///
+    /// # Errors
+    /// If it contains runs of something else, or cannot be written.
+    pub fn claim_folder(&self) -> Result<()> {
         let path = self.folder.join(DEFINITION);
         let own = format!("{} {}\n", self.definition.digest(self.scale), self.device.arithmetic());
         if path.exists() {

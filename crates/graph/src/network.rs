@@ -84,11 +84,14 @@ impl Network {
     pub fn image(&self) -> Result<[usize; 3]> {
         match *self.input {
             [c, h, w] => Ok([c, h, w]),
-            _ => Err(Error::input(format!(
-                "network {}: takes inputs {}, not images [N, C, H, W]; use `striate run` with arrays",
-                self.name,
-                self.input_form()
-            ))),
+            _ => {
+                let sounds = if self.takes_signals() { "--data audio:FOLDER, or " } else { "" };
+                Err(Error::input(format!(
+                    "network {}: takes inputs {}, not images [N, C, H, W]; use {sounds}`striate run` with arrays",
+                    self.name,
+                    self.input_form()
+                )))
+            }
         }
     }
 

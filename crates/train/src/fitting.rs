@@ -50,6 +50,12 @@ pub fn load_data(
     // With features, the network's input does not have the size of the images.
     let has_features = recipe.data.features.is_some();
     let own = (!is_array && !has_features).then_some([height, width]);
+    if recipe.data.mels.is_some() && network.takes_signals() {
+        let name = &network.name;
+        return Err(Error::input(format!(
+            "data.mels applies to spectrograms, but {name} takes waveforms; omit it"
+        )));
+    }
     let unreadable = if recipe.skips_unreadable() { Unreadable::Skip } else { Unreadable::Refuse };
     let mut options = LoadOptions {
         size: recipe.data.size.or(own),

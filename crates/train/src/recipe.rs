@@ -9,7 +9,7 @@ mod text;
 mod transforms;
 
 use serde::{Deserialize, Serialize};
-use striate_data::Augmentation;
+use striate_data::{Augmentation, LONGEST_SECONDS, Medium};
 use striate_graph::{Loss, Optimizer, TrainingSpec};
 use striate_tensor::{Error, Result, nearest};
 use striate_vision::augment::{Mixing, Operation};
@@ -228,19 +228,21 @@ impl Recipe {
             ("mels", data.mels.is_some()),
         ];
         let given = fields.iter().find(|(_, is_given)| *is_given);
-        if let Some((field, _)) = given.filter(|_| !data.spec.starts_with("audio:")) {
+        let has_sounds = Medium::of(&data.spec) == Medium::Sound;
+        if let Some((field, _)) = given.filter(|_| !has_sounds) {
             let what =
                 format!("recipe: data.{field} applies to sounds, but data.spec is {}; omit it", data.spec);
             return Err(Error::input(what));
         }
-        if data.size.is_some() && data.spec.starts_with("audio:") {
+        if data.size.is_some() && has_sounds {
             let what =
                 "recipe: data.size applies to images; data.seconds and data.mels set the size of sounds";
             return Err(Error::input(what));
         }
-        match data.seconds.is_none_or(|seconds| seconds > 0.0 && seconds.is_finite()) {
+        let most = f64::from(LONGEST_SECONDS);
+        match data.seconds.is_none_or(|seconds| seconds > 0.0 && seconds <= most) {
             true => Ok(()),
-            false => Err(Error::input("recipe: data.seconds must be a finite number above 0")),
+            false => Err(Error::input(format!("recipe: data.seconds must be above 0 and at most {most}"))),
         }
     }
 

@@ -37,6 +37,7 @@ pub fn run(args: Experiment) -> Result<()> {
     }
     let seeds = args.seeds.unwrap_or(definition.seeds);
     let runner = Runner { definition, scale, seeds, folder, device: chosen.device() };
+    runner.claim_folder()?;
     announce(&runner)?;
     let mut watcher = Quiet(Watcher::new(Signals::install()?));
     let is_complete = runner.run(&mut watcher, report)?;
@@ -65,7 +66,8 @@ pub fn run(args: Experiment) -> Result<()> {
 /// Says what is about to be done.
 fn announce(runner: &Runner) -> Result<()> {
     let definition = &runner.definition;
-    eprintln!("{}\n  claim   {} ({})", definition.title, definition.claim, definition.source);
+    let claim = definition.claim.trim_end().trim_end_matches('.');
+    eprintln!("{}\n  claim   {claim} ({})", definition.title, definition.source);
     let first = definition.recipe(&definition.variants[0], 0, runner.scale)?;
     let images = match first.data.share {
         1.0 => "all training images".to_owned(),
@@ -105,7 +107,7 @@ fn markdown(runner: &Runner, table: &Table) -> Result<String> {
         "**{}.** {} ({}). Measured on {spec} with a share of {share} of the training images, {}, {}, on {}: mean and \
          standard deviation.\n\n{}",
         definition.title,
-        definition.claim.trim_end(),
+        definition.claim.trim_end().trim_end_matches('.'),
         definition.source,
         counted(epochs as usize, "epoch"),
         counted(runner.seeds as usize, "seed"),

@@ -9,7 +9,7 @@ mod summary;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use striate_data::{Dataset, Spec};
+use striate_data::{Dataset, Medium, Spec};
 use striate_formats::{Loaded, ModelFile, Weights};
 use striate_graph::Network;
 use striate_predict::{Resolved, resolve_with};
@@ -147,6 +147,11 @@ impl Start {
         if let Some(Encoding::Sound(encoding)) =
             resolved.model.as_ref().and_then(|model| model.encoding.as_ref())
         {
+            let spec = &settings.recipe.data.spec;
+            if Spec::parse(spec)?.medium() != Some(Medium::Sound) {
+                let what = format!("{name}: takes sounds, but {spec} has none; use --data audio:FOLDER");
+                return Err(Error::input(what).into());
+            }
             settings.encode_as(encoding);
         }
         let mut dataset = load_data(&settings.recipe, &network, pretrained, args.cache.options())?;

@@ -207,7 +207,7 @@ fn images(count: usize) -> String {
     counted(count, "image")
 }
 
-/// Returns a phrase such as `the class cat is gone`; `None` if there are no names.
+/// Returns a phrase such as `the class cat is gone`, or `None` if `names` is empty.
 fn said_of(names: &[String], what: &str) -> Option<String> {
     match names {
         [] => None,

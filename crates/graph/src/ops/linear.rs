@@ -21,7 +21,7 @@ pub struct Linear {
     pub bias_init: Option<f32>,
     /// If set, each unit reads this many inputs, chosen at random, half of them (rounded up) with a weight of 1 and the
     /// others with −1, as the association units of Rosenblatt, "The perceptron", Psychological Review 65(6), 1958.
-    /// These weights are a buffer, which is not trained, and there is no bias.
+    /// These weights are stored in a buffer and are not trained, and the layer has no bias.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub random_connections: Option<usize>,
     /// Applied to the result; set by fusion.

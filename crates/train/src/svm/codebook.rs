@@ -33,7 +33,7 @@ const DRAW: u64 = 1;
 /// Returns the number of words of the layer `name` of `network`.
 ///
 /// # Errors
-/// If there is no such layer, or it is not a 1×1 convolution of the input with biases.
+/// If no layer has this name, or it is not a 1×1 convolution of the input with biases.
 pub(super) fn words(network: &Network, name: &str) -> Result<usize> {
     let layer = network.layers.iter().find(|layer| layer.name == name);
     match layer.map(|layer| (&layer.op, layer.inputs.first())) {
@@ -105,8 +105,8 @@ impl Session {
     }
 }
 
-/// Draws about `count` places of `images` at random, as many of each image, `[N, C]`: all places if there are no more;
-/// `None` if `observer` stops it.
+/// Samples about `count` locations of `images` at random, the same number in each image, and returns their values
+/// `[N, C]`; with fewer locations than that, all of them. Returns `None` if `observer` stops it.
 fn drawn(
     images: &Prepared,
     count: usize,

@@ -132,7 +132,7 @@ fn summary(data: &Path, check: &Check) -> String {
         0 => String::new(),
         count => format!(" in {}", counted(count, "class")),
     };
-    let name = if data.to_string_lossy().starts_with("audio:") { "sound" } else { "image" };
+    let name = Medium::of(&data.to_string_lossy()).name();
     format!(
         "{}: {}{unreadable}{classes} among {}: {}, {}, {}",
         printable_path(data),

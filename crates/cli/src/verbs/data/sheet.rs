@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use striate_data::{Described, Pixels, Split};
+use striate_data::{Described, Medium, Pixels, Split};
 use striate_tensor::text::{counted, grouped};
 use striate_tensor::{Error, Result};
 use striate_vision::{ClassRow, Image, SHEET_COLUMNS, SHEET_ROWS, contact_sheet, encode_png};
@@ -14,7 +14,7 @@ pub fn write(path: &Path, dataset: &Described, spec: &str) -> Result<()> {
     let (part, split) = &dataset.parts[0];
     let mut members: Vec<Vec<usize>> = vec![vec![]; dataset.classes.len()];
     split.labels.iter().enumerate().for_each(|(index, label)| members[*label as usize].push(index));
-    if spec.starts_with("audio:") {
+    if Medium::of(spec) == Medium::Sound {
         return Err(Error::input(format!("{spec}: sounds are not drawn; omit --picture")));
     }
     if let Pixels::Numbers(_) = split.pixels {

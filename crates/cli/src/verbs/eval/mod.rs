@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use striate_data::{Evaluation, LoadOptions, Prepared, Spec, Unreadable};
+use striate_data::{Evaluation, LoadOptions, Medium, Prepared, Spec, Unreadable};
 use striate_engine::Device;
 use striate_graph::Loss;
 use striate_predict::{Classifier, Ensemble, Protocol, Tally};
@@ -252,7 +252,7 @@ fn print(done: &Evaluated, names_protocol: bool) {
         errors(tally),
         tally.loss(),
         tally.n(),
-        if args.data.starts_with("audio:") { "sounds" } else { "images" },
+        if Medium::of(&args.data) == Medium::Sound { "sounds" } else { "images" },
         printable(&args.data)
     );
     println!("{}", text::more_figures(tally));

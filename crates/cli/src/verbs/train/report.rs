@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::json;
+use striate_data::Medium;
 use striate_predict::Tally;
 use striate_tensor::text::printable_path;
 use striate_train::{Outcome, Summary, read_metrics};
@@ -72,7 +73,7 @@ pub fn print(outcome: &Outcome, summary: &Summary, args: &Train, page: Option<&P
 
 fn print_text(outcome: &Outcome, spec: &str, page: Option<&Path>) {
     let model = argument(&outcome.model.to_string_lossy());
-    let (what, example) = match spec.starts_with("audio:") {
+    let (what, example) = match Medium::of(spec) == Medium::Sound {
         true => ("sounds", "SOUND.wav"),
         false => ("images", "IMAGE.png --picture predictions.png"),
     };
