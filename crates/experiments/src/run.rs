@@ -1,4 +1,4 @@
-//! Runs an experiment: one training run for each seed and variant, each in a folder of its own, which is kept.
+//! Runs an experiment: one training run for each seed and variant, each in a separate folder, which is kept.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

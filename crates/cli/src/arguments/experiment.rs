@@ -20,7 +20,7 @@ Examples:
   striate experiment pooling             train its variants with three seeds
   striate experiment pooling --seeds 1   one seed first; later calls add to it
 
-Each variant and seed is a run in a folder of its own under --out, and is kept:
+Each variant and seed is a run in a separate folder under --out, and is kept:
 the same command continues where it was stopped. result.md, result.json and
 curves.png in that folder contain the result.")]
 pub struct Experiment {

@@ -1,4 +1,4 @@
-//! Trains the machines on threads of their own, while the calling one passes their progress to an observer.
+//! Trains the machines on separate threads, while the calling one passes their progress to an observer.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
