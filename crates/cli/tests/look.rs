@@ -70,6 +70,21 @@ fn digit_is_explained_and_nothing_is_overwritten() {
 }
 
 #[test]
+fn weights_of_a_perceptron_are_images() {
+    let (folder, _, image) = folder("look-perceptron");
+    for (network, shown) in
+        [("perceptron-pixels", "10 weight images of response"), ("perceptron", "the first 100 of 2,000 weight images")]
+    {
+        folder.json(&["train", network, "--steps", "30", "--out", network]);
+        let out = format!("{network}-looks");
+        let model = folder.path(&format!("{network}/last.safetensors"));
+        let facts = folder.json(&["look", text(&model), text(&image), "--out", &out]);
+        assert!(written(&folder, &facts).contains(&"kernels.png".to_owned()), "{network}");
+        assert!(facts.to_string().contains(shown), "{network}: {facts}");
+    }
+}
+
+#[test]
 fn patches_of_a_data_set_are_found() {
     let (folder, model, _) = folder("look-patches");
     let layer = "conv1";

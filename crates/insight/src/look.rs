@@ -17,7 +17,7 @@ use crate::saliency::Saliency;
 /// Longer side of a picture of the input, at most, if the input is smaller.
 const SIDE: usize = 480;
 /// Maps or kernels in a picture, at most.
-const MOST_TILES: usize = 100;
+const MOST_TILES: usize = FirstKernels::MOST;
 /// Side of a map or kernel in a picture.
 const CELL: usize = 64;
 /// Columns of maps and kernels.
@@ -140,11 +140,11 @@ impl Look {
 }
 
 impl FirstKernels {
-    /// Draws the kernels side by side.
+    /// Draws the images side by side.
     pub fn picture(&self) -> Picture {
         let details = "each scaled to its own largest weight; middle gray is zero";
-        let what = format!("{} of {}, {details}", shown(self.images.len(), "kernel"), self.layer);
-        let title = format!("kernels of {}", self.layer);
+        let what = format!("{} of {}, {details}", shown(self.count, self.what), self.layer);
+        let title = format!("{}s of {}", self.what, self.layer);
         Picture { name: "kernels".into(), what, image: grid(&title, details, self.images.clone()) }
     }
 }

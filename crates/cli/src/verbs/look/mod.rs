@@ -71,7 +71,7 @@ pub fn run(args: Look) -> Result<()> {
 /// About as many runs of the network as covering parts of an image takes.
 const RUNS: u64 = 256;
 
-/// The kernels of the first convolution of `model`, in the order of colors of its preprocessing.
+/// The weights of the first layer of `model` as images, in the order of colors of its preprocessing.
 fn first_kernels(model: &ModelFile) -> striate_tensor::Result<Option<FirstKernels>> {
     let form = model.image_preprocessing();
     form.map_or(Ok(()), |form| check_preprocessing(form, &model.network))?;

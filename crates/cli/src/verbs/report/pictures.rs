@@ -116,15 +116,15 @@ fn of(count: usize, what: &str) -> String {
     if count > TILES { format!("{TILES} of {all}") } else { all }
 }
 
-/// Returns the kernels of the first layer of `model`, if they are those of images.
+/// Returns the weights of the first layer of `model`, if they are those of images.
 pub fn first_kernels(model: &ModelFile) -> Option<FirstKernels> {
     FirstKernels::of(&model.network, &model.weights, model.image_preprocessing())
 }
 
-/// Draws kernels.
+/// Draws the weights of the first layer.
 pub fn kernels(kernels: &FirstKernels) -> Result<(String, Picture)> {
     let images = &kernels.images;
-    let what = format!("{}: {}", kernels.layer, of(images.len(), "kernel"));
+    let what = format!("{}: {}", kernels.layer, of(kernels.count, kernels.what));
     let drawn = &images[..images.len().min(TILES)];
     let picture = Picture::mosaic(drawn, COLUMNS, TILE, format!("Weights of {what}"))?;
     Ok((what, picture))
