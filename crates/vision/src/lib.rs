@@ -20,6 +20,7 @@ mod lazy;
 mod preprocessing;
 mod resize;
 mod tiff;
+mod table;
 mod tiles;
 
 pub use crate::image::Image;
@@ -35,4 +36,5 @@ pub use preprocessing::{
 };
 pub use resize::{Region, resize, resize_region};
 pub use striate_tensor::preprocessing::{Center, Filter, Preprocessing, Step};
+pub use table::{TableCell, table};
 pub use tiles::{Tile, tiles};

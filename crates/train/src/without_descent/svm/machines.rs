@@ -9,7 +9,7 @@ use striate_ancestors::svm::{LinearSvm, Outcome, Progress, Settings};
 use striate_tensor::text::{counted, grouped};
 use striate_tensor::{Error, Result};
 
-use super::features::Features;
+use crate::without_descent::features::Features;
 use crate::progress::{Observer, Work};
 
 /// Units of progress of a class.
