@@ -70,6 +70,24 @@ fn digit_is_explained_and_nothing_is_overwritten() {
 }
 
 #[test]
+fn moved_images_are_classified() {
+    let (folder, model, image) = folder("look-shifts");
+    let facts = folder.json(&["look", text(&model), text(&image), "--shifts", "3"]);
+    let names = written(&folder, &facts);
+    assert!(["shifts.png", "shifts.npy"].iter().all(|name| names.iter().any(|own| own == name)), "{names:?}");
+    let (shifts, index) = (&facts["shifts"], facts["class"]["index"].as_u64().unwrap());
+    assert_eq!((&shifts["most"], &shifts["images"]), (&3.into(), &49.into()));
+    let best = shifts["best"].as_array().unwrap();
+    assert_eq!(best[24], index, "the middle cell is the image itself");
+    assert_eq!(shifts["kept"], best.iter().filter(|class| **class == index).count());
+    let bytes = std::fs::read(folder.path("look-seven").join("shifts.npy")).unwrap();
+    let array = striate_tensor::npy::read_bytes(&bytes).unwrap();
+    assert_eq!(array.shape.to_vec(), [7, 7]);
+    let middle = f32::from_le_bytes(array.bytes[24 * 4..][..4].try_into().unwrap());
+    assert!((f64::from(middle) - facts["class"]["score"].as_f64().unwrap()).abs() < 1e-6);
+}
+
+#[test]
 fn patches_of_a_data_set_are_found() {
     let (folder, model, _) = folder("look-patches");
     let layer = "conv1";
@@ -104,6 +122,12 @@ fn mistakes_are_refused_before_anything_is_written() {
             &[model, "--data", "digits", "--layer", "conv1", "--unit", "6"],
             "layer conv1 has 6 units, numbered from 0; unit 6 does not exist",
         ),
+        (
+            &[model, image, "--shifts", "0"],
+            "--shifts: cannot move an image of 28x28 pixels by up to 0; choose",
+        ),
+        (&[model, image, "--shifts", "99999999999999999"], "choose a distance from 1 to 16"),
+        (&[model, "--data", "digits", "--layer", "conv1", "--shifts", "2"], "IMAGE"),
         (&[model, "--data", "digits"], "--layer"),
         (&[model], "IMAGE"),
         (&[model, "run"], "run"),

@@ -68,7 +68,8 @@ impl Shifts {
             for row in probabilities.of(images)? {
                 values.push(*row.get(class).ok_or_else(|| no_class(class))?);
                 let first = (0, f32::NEG_INFINITY);
-                let larger = |best: (usize, f32), other: (usize, f32)| if other.1 > best.1 { other } else { best };
+                let larger =
+                    |best: (usize, f32), other: (usize, f32)| if other.1 > best.1 { other } else { best };
                 best.push(row.into_iter().enumerate().fold(first, larger).0);
             }
             progress(values.len(), side * side);
@@ -103,7 +104,11 @@ impl Shifts {
         };
         let title = format!("{} if the image moves ({network})", name(self.class));
         let details = [
-            format!("probability by distance in pixels; {} of {} keep the class", self.kept(), self.best.len()),
+            format!(
+                "probability by distance in pixels; {} of {} keep the class",
+                self.kept(),
+                self.best.len()
+            ),
             "below: the best class, where it is another".to_owned(),
         ];
         let (rows, columns) = (labels("up", "down"), labels("left", "right"));

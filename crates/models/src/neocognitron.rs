@@ -88,9 +88,8 @@ fn neocognitron() -> Result<Network> {
         strength,
     };
     let all = Blur { side: 2, stride: 1, padding: [0; 2] };
-    let stages =
-        [stage(1, 2, 4.0, HALF, 4.0), stage(2, 1, 1.5, HALF, 4.0), stage(3, 0, 1.5, all, 1.0)];
-    classes(cells(&net, &stages), 100.0).finish()
+    let stages = [stage(1, 2, 4.0, HALF, 4.0), stage(2, 1, 1.5, HALF, 4.0), stage(3, 0, 1.5, all, 1.0)];
+    classes(&net, cells(&net, &stages)).finish()
 }
 
 fn neocognitron_digits() -> Result<Network> {
@@ -102,7 +101,7 @@ fn neocognitron_digits() -> Result<Network> {
         Stage { number: 2, planes: 200, area: (3, 1), selectivity: 1.0, blur: small, strength: 16.0 },
         Stage { number: 3, planes: 1_500, area: (5, 0), selectivity: 1.0, blur: one, strength: 1.0 },
     ];
-    classes(cells(&net, &stages), 100.0).finish()
+    classes(&net, cells(&net, &stages)).finish()
 }
 
 /// Adds the `stages`.
@@ -145,8 +144,9 @@ fn blurred(u: Tensor, Blur { side, stride, padding: [before, after] }: Blur) -> 
     }
 }
 
-/// Reads classes from the last cells: those that answer most, by a softmax of their answers times `sharpness`, count for
+/// Reads classes from the last cells: those that answer most, by a softmax of their answers times a number, count for
 /// the class that they were labeled with. In the paper, a person sees which cell answers to which pattern.
-fn classes(u: Tensor, sharpness: f32) -> Tensor {
-    u.flatten().multiply_by(sharpness).softmax().linear(10).named("classes")
+fn classes<'b>(net: &'b Builder, u: Tensor<'b>) -> Tensor<'b> {
+    let sharpness = net.number(64.0).named("sharpness");
+    (u.flatten().named("cells") * sharpness).softmax().linear(10).named("classes")
 }

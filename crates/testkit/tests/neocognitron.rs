@@ -84,20 +84,12 @@ type Stage = (usize, usize, f64, usize, usize, [usize; 2], f64);
 const STAGES: [(&str, [Stage; 3], &[usize]); 2] = [
     (
         "neocognitron",
-        [
-            (5, 2, 4.0, 5, 2, [3, 4], 4.0),
-            (5, 1, 1.5, 5, 2, [3, 4], 4.0),
-            (5, 0, 1.5, 2, 1, [0, 0], 1.0),
-        ],
+        [(5, 2, 4.0, 5, 2, [3, 4], 4.0), (5, 1, 1.5, 5, 2, [3, 4], 4.0), (5, 0, 1.5, 2, 1, [0, 0], 1.0)],
         &[16, 10, 8, 6, 2, 1],
     ),
     (
         "neocognitron-digits",
-        [
-            (5, 2, 3.0, 5, 2, [3, 4], 4.0),
-            (3, 1, 1.0, 3, 2, [1, 1], 16.0),
-            (5, 0, 1.0, 1, 1, [0, 0], 1.0),
-        ],
+        [(5, 2, 3.0, 5, 2, [3, 4], 4.0), (3, 1, 1.0, 3, 2, [1, 1], 16.0), (5, 0, 1.0, 1, 1, [0, 0], 1.0)],
         &[16, 10, 10, 5, 1, 1],
     ),
 ];
@@ -134,7 +126,10 @@ fn cells_of_networks_are_those_of_the_formulas() {
             let largest = expected.values.iter().copied().fold(0.0, f64::max);
             assert!(largest > 1e-3, "{name} {layer} is silent");
             for (got, expected) in got.iter().zip(&expected.values) {
-                assert!((f64::from(*got) - expected).abs() <= 2e-5 * largest, "{name} {layer}: {got}, not {expected}");
+                assert!(
+                    (f64::from(*got) - expected).abs() <= 2e-5 * largest,
+                    "{name} {layer}: {got}, not {expected}"
+                );
             }
         };
         for (index, (side, padding, r, area, stride, margin, strength)) in stages.into_iter().enumerate() {

@@ -39,7 +39,8 @@ pub use fitting::load_data;
 pub use metrics::{Column, read_metrics};
 pub use progress::{Limits, Observer, Outcome, Progress, Work};
 pub use recipe::{
-    ClassWeights, LossPart, Recipe, Replacement, SHIPPED, SelfOrganizationPart, ShippedRecipe, SvmPart, shipped,
+    ClassWeights, LossPart, Recipe, Replacement, SHIPPED, SelfOrganizationPart, ShippedRecipe, SvmPart,
+    shipped,
 };
 pub use recorded::refuse_changed_data;
 pub use run::{LAST, PLAN, RECIPE, RUNS, RunPath, safe_stem};

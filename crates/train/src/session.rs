@@ -15,10 +15,10 @@ use crate::fitting::{Batches, Changes, Parts, adapt, in_training, normalize};
 use crate::meter::Meter;
 use crate::mixing::Mixer;
 use crate::norms::norms;
+use crate::recipe::Replacement;
 use crate::settings::Settings;
 use crate::start::{SHALLOWER, from_shallower};
 use crate::step::{Step, targets};
-use crate::recipe::Replacement;
 use crate::summary::{DataSummary, NetworkSummary, RecipeSummary, Summary, WithoutDescent, joined};
 
 /// A network, the data and a recipe, fitted to each other, and ready for training steps. Has no run folder.
@@ -123,10 +123,9 @@ impl Session {
     pub fn summary(&mut self) -> Result<Summary> {
         let method = self.recipe().replacement();
         let without_descent = match method {
-            Some(method) => Some(WithoutDescent {
-                method: method.description().into(),
-                features: self.feature_count()?,
-            }),
+            Some(method) => {
+                Some(WithoutDescent { method: method.description().into(), features: self.feature_count()? })
+            }
             None => None,
         };
         let memory_bytes = match without_descent {

@@ -37,6 +37,12 @@ struct Uncalibrated<'a> {
     biases: &'a [f32],
 }
 
+/// The scores `[N, classes]` of images before the calibration, with their classes.
+struct Scored<'a> {
+    scores: Vec<f32>,
+    labels: &'a [usize],
+}
+
 /// The last layer, and the one that it reads.
 struct LastLayer<'a> {
     name: &'a str,
@@ -111,34 +117,35 @@ impl Session {
         }
     }
 
-    /// Returns the last layer times the factor that calibrates it on the held-out images; `None` if `observer` stops
-    /// it. `scores` returns the scores `[N, classes]` of features.
+    /// Returns the features of the held-out images; `None` if `observer` stops it.
+    fn held_out(&self, extractor: &Extractor, observer: &mut dyn Observer) -> Result<Option<Features>> {
+        let watched = self.parts.watched.as_ref().expect("images are held out");
+        extractor.features(watched.name, &watched.images, observer)
+    }
+
+    /// Returns the last layer times the factor that calibrates its scores `[N, classes]` of the held-out images.
     fn calibrated(
         &self,
         last: &Uncalibrated,
-        (extractor, train): (&Extractor, &Features),
-        scores: &dyn Fn(&Features) -> Result<Vec<f32>>,
+        train: &Scored,
+        held_out: &Scored,
         observer: &mut dyn Observer,
-    ) -> Result<Option<Learned>> {
+    ) -> Result<Learned> {
         let classes = self.dataset.classes.len();
-        let watched = self.parts.watched.as_ref().expect("images are held out");
-        let Some(held_out) = extractor.features(watched.name, &watched.images, observer)? else {
-            return Ok(None);
-        };
-        let factor = factor(&scores(&held_out)?, &held_out.labels, classes)?;
+        let factor = factor(&held_out.scores, held_out.labels, classes)?;
         observer.note(&format!(
             "calibration: scores times {factor:.4}, by {} {} images",
             held_out.labels.len(),
-            watched.name
+            self.parts.watched.as_ref().expect("images are held out").name
         ));
         let scaled =
             |values: &[f32]| values.iter().map(|value| (f64::from(*value) * factor) as f32).collect();
-        let loss = mean_cross_entropy(&scores(train)?, factor, &train.labels, classes);
+        let loss = mean_cross_entropy(&train.scores, factor, train.labels, classes);
         let name = last_layer(&self.network, self.method())?.name;
-        let weights = ([classes, extractor.count].into(), scaled(last.weights));
+        let weights = ([classes, last.weights.len() / classes].into(), scaled(last.weights));
         let biases = ([classes].into(), scaled(last.biases));
         let variables = [(format!("{name}.weight"), weights), (format!("{name}.bias"), biases)];
-        Ok(Some(Learned { variables: variables.into(), loss }))
+        Ok(Learned { variables: variables.into(), loss })
     }
 }
 

@@ -8,7 +8,8 @@ use std::path::Path;
 use common::{Scratch, dataset, trainer};
 use striate_data::Dataset;
 use striate_engine::Cpu;
-use striate_graph::Network;
+use striate_graph::ops::{Conv, Relu};
+use striate_graph::{Network, Op};
 use striate_train::{Limits, Observer, Outcome, RunFacts, Settings, Trainer, Work, read_metrics};
 
 /// The networks, each with the side of its images and the largest error on stripes.
@@ -116,30 +117,45 @@ fn run_folder_is_that_of_any_network() {
 #[test]
 fn networks_without_s_cells_are_refused() {
     let scratch = Scratch::new("self-organization-refused");
-    let own = network("neocognitron").to_text();
-    let stage = |excitation: &str, inhibition: &str| {
-        format!(
-            "name = 'n'\ninput = [1, 16, 16]\nlayers = [{{ op = 'conv', name = 's1.excitation', {excitation} }}, \
-             {{ op = 'conv', name = 's1.inhibition', inputs = ['input'], {inhibition} }}, \
-             {{ op = 'add', inputs = ['s1.excitation', 's1.inhibition'] }}, {{ op = 'flatten' }}, \
-             {{ op = 'linear', out_features = 3 }}]"
-        )
+    let conv = |network: &mut Network, name: &str, change: fn(&mut Conv)| {
+        let layer = network.layers.iter_mut().find(|layer| layer.name == name).unwrap();
+        let Op::Conv(conv) = &mut layer.op else { panic!("{name} is not a convolution") };
+        change(conv);
     };
-    let a = "out_channels = 4, kernel_size = 3, padding = 1, bias = false";
-    let b = "out_channels = 4, kernel_size = 1, bias = false";
-    let one = "self_organization={layers=['s1'],rules=['labels'],selectivity=[1],speed=[1],columns=[1],presentations=[9]}";
-    for (set, text, expected) in [
-        ("data.holdout=0.0", own.clone(), "no images are held out; raise data.holdout"),
-        ("self_organization.layers=['s1','s2','s4']", own.clone(), "s4: network neocognitron: no convolution s4.ex"),
-        ("self_organization.layers=['s1','s2','s2']", own.clone(), "names s2 twice; name it once"),
-        (one, own.clone(), "s2.excitation.weight would stay as it is initialized"),
-        (one, stage("out_channels = 4, kernel_size = 4", b), "s1.excitation must have square kernels of an odd side"),
-        (one, stage(a, "out_channels = 4, kernel_size = 1"), "s1.inhibition must be a 1×1 convolution without biases"),
+    let one = "self_organization={layers=['s1'],rules=['labels'],selectivity=[1],speed=[1],columns=[1],\
+               presentations=[9]}";
+    let layers = |last: &str| format!("self_organization.layers=['s1','s2','{last}']");
+    let unchanged: &dyn Fn(&mut Network) = &|_| {};
+    for (set, change, expected) in [
+        ("data.holdout=0.0", unchanged, "no images are held out; raise data.holdout"),
+        (&layers("s4"), unchanged, "s4: network neocognitron: no convolution s4.excitation found"),
+        (&layers("s2"), unchanged, "names s2 twice; name it once"),
+        (one, unchanged, "s2.excitation.weight would stay as it is initialized"),
+        (
+            &layers("s3"),
+            &|network| conv(network, "s1.excitation", |conv| conv.bias = true),
+            "s1.excitation must have square kernels of an odd side",
+        ),
+        (
+            &layers("s3"),
+            &|network| conv(network, "s2.inhibition", |conv| conv.bias = true),
+            "s2.inhibition must be a 1×1 convolution without biases",
+        ),
+        (
+            &layers("s3"),
+            &|network| {
+                let last = network.layers.len() - 2;
+                network.layers[last].op = Relu {}.into();
+            },
+            "need a last layer that reads the softmax of cells times a constant",
+        ),
     ] {
         let mut settings = Settings::named("neocognitron").unwrap();
         settings.set("--set", set).unwrap();
-        let (network, data) = (Network::from_text(&text).unwrap(), dataset(30, 3, [1, 16, 16]));
+        let mut network = network("neocognitron");
+        change(&mut network);
         let (cpu, out) = (Cpu::new(1).unwrap(), scratch.run("run"));
+        let data = dataset(30, 3, [1, 16, 16]);
         let error = Trainer::create(settings, network, data, None, cpu, &out).err().expect(expected);
         assert!(error.is_input() && error.to_string().contains(expected), "{error}");
     }

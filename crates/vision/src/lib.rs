@@ -19,8 +19,8 @@ mod kind;
 mod lazy;
 mod preprocessing;
 mod resize;
-mod tiff;
 mod table;
+mod tiff;
 mod tiles;
 
 pub use crate::image::Image;

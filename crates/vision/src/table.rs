@@ -86,11 +86,13 @@ mod tests {
 
     #[test]
     fn every_cell_has_its_color_and_frame() {
-        let cell = |color, is_marked| TableCell { color, text: String::new(), below: String::new(), is_marked };
+        let cell =
+            |color, is_marked| TableCell { color, text: String::new(), below: String::new(), is_marked };
         let labels = |count: usize| (0..count).map(|i| i.to_string()).collect::<Vec<_>>();
         let cells = [cell([200, 0, 0], false), cell([0, 200, 0], true)];
         let picture = table("title", &["details".into()], (&labels(1), &labels(2)), &cells);
-        let count = |color: [u8; 3]| picture.pixels().chunks_exact(3).filter(|pixel| **pixel == color).count();
+        let count =
+            |color: [u8; 3]| picture.pixels().chunks_exact(3).filter(|pixel| **pixel == color).count();
         assert_eq!((count([200, 0, 0]), count([0, 200, 0])), (WIDTH * HEIGHT, WIDTH * HEIGHT));
         let frame = (WIDTH + 2 * GAP) * (HEIGHT + 2 * GAP) - WIDTH * HEIGHT;
         assert!(count(INK) >= frame, "{} pixels of ink", count(INK));

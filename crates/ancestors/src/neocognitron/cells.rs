@@ -277,7 +277,9 @@ mod tests {
 
     #[test]
     fn answers_are_those_of_the_formula() {
-        for (side, padding, input) in [(3, 1, [2, 4, 5]), (5, 2, [1, 3, 4]), (3, 0, [2, 4, 3]), (5, 1, [1, 5, 4])] {
+        for (side, padding, input) in
+            [(3, 1, [2, 4, 5]), (5, 2, [1, 3, 4]), (3, 0, [2, 4, 3]), (5, 1, [1, 5, 4])]
+        {
             let geometry = Geometry { planes: 3, input, side, padding };
             let mut cells = SCells::new(geometry, 1.5).unwrap();
             let mut number = 0u32;
@@ -286,7 +288,8 @@ mod tests {
                 (number * 37 % 101) as f32 / 101.0
             });
             let count = input.iter().product();
-            let pattern: Vec<f32> = (0..count).map(|i| if i % 3 == 0 { 0.0 } else { (i * 29 % 17) as f32 / 17.0 }).collect();
+            let pattern: Vec<f32> =
+                (0..count).map(|i| if i % 3 == 0 { 0.0 } else { (i * 29 % 17) as f32 / 17.0 }).collect();
             cells.answer(&pattern);
             cells.reinforce(1, [1, 0], &pattern, 4.0);
             cells.answer(&pattern);
@@ -295,7 +298,10 @@ mod tests {
             for (index, got) in cells.answers().iter().enumerate() {
                 let (plane, row, column) = (index / (height * width), index / width % height, index % width);
                 let expected = answer(&cells, &pattern, plane, [row, column]);
-                assert!((f64::from(*got) - expected).abs() < 1e-5, "{plane} {row} {column}: {got}, not {expected}");
+                assert!(
+                    (f64::from(*got) - expected).abs() < 1e-5,
+                    "{plane} {row} {column}: {got}, not {expected}"
+                );
                 largest = largest.max(expected);
             }
             assert!(largest > 0.1, "{largest}");
@@ -325,9 +331,13 @@ mod tests {
 
     #[test]
     fn extents_that_do_not_fit_are_refused() {
-        for (planes, input, side, padding) in
-            [(0, [1, 4, 4], 3, 0), (1, [1, 4, 4], 4, 0), (1, [1, 2, 9], 5, 1), (1, [0, 4, 4], 3, 0), (1, [1, 4, 4], 3, 3)]
-        {
+        for (planes, input, side, padding) in [
+            (0, [1, 4, 4], 3, 0),
+            (1, [1, 4, 4], 4, 0),
+            (1, [1, 2, 9], 5, 1),
+            (1, [0, 4, 4], 3, 0),
+            (1, [1, 4, 4], 3, 3),
+        ] {
             assert!(SCells::new(Geometry { planes, input, side, padding }, 1.0).unwrap_err().is_input());
         }
     }

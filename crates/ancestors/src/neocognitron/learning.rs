@@ -137,7 +137,8 @@ impl Learner {
         let least = STRONG * v.iter().copied().fold(0.0, f32::max);
         loop {
             let strong = (0..v.len()).filter(|cell| silent[*cell] && v[*cell] > 0.0 && v[*cell] >= least);
-            let Some(cell) = strong.reduce(|best, other| if v[other] > v[best] { other } else { best }) else {
+            let Some(cell) = strong.reduce(|best, other| if v[other] > v[best] { other } else { best })
+            else {
                 return;
             };
             let position = [cell / width, cell % width];
@@ -157,7 +158,8 @@ impl Learner {
         let (mut best, mut own) = (None, None);
         for (plane, answers) in self.cells.answers().chunks_exact(cells).enumerate() {
             for (cell, answer) in answers.iter().enumerate() {
-                let exceeds = |other: Option<(usize, usize, f32)>| *answer > other.map_or(0.0, |(.., most)| most);
+                let exceeds =
+                    |other: Option<(usize, usize, f32)>| *answer > other.map_or(0.0, |(.., most)| most);
                 if exceeds(best) {
                     best = Some((plane, cell, *answer));
                 }

@@ -267,7 +267,8 @@ fn float(number: f32) -> String {
 pub(super) fn asked(given: Option<&Settings>, flags: &[(&str, String)]) -> Result<Recipe> {
     let is_kept = |(_, assignment): &&(&str, String)| {
         let field = assignment.trim_start();
-        given.is_some() || !["data.features.", "svm.", "self_organization."].iter().any(|own| field.starts_with(own))
+        given.is_some()
+            || !["data.features.", "svm.", "self_organization."].iter().any(|own| field.starts_with(own))
     };
     let flags: Vec<_> = flags.iter().filter(is_kept).cloned().collect();
     let start = given.cloned().unwrap_or_else(|| Recipe::default().into());

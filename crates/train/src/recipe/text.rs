@@ -478,7 +478,10 @@ mod tests {
             ("schedule.patiense=3", "did you mean schedule.patience?"),
             ("svm.tolerence=1", "did you mean svm.tolerance?"),
             ("svm.descriptors=9", "svm.descriptors has no effect without svm.codebook"),
-            ("self_organization.speed=[1,2]", "self_organization.speed has 2 elements, but self_organization.layers has 3"),
+            (
+                "self_organization.speed=[1,2]",
+                "self_organization.speed has 2 elements, but self_organization.layers has 3",
+            ),
             ("self_organization.layers=[]", "self_organization.layers must have 1 to 64 names"),
             ("self_organization.rules=['label','labels','labels']", "unknown label; did you mean labels?"),
             ("self_organization.speed=[1,-2,3]", "self_organization.speed must be finite numbers above 0"),

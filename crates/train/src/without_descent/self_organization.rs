@@ -11,18 +11,19 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use striate_ancestors::neocognitron::{Learner, Rule, Settings};
+use striate_ancestors::temperature::factor;
 use striate_engine::{Inference, Variables};
 use striate_graph::{INPUT, Role};
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::text::{counted, grouped};
 use striate_tensor::{Error, Result, zeroed};
 
-use super::features::{Extractor, Features};
-use super::{BATCH, Learned, Uncalibrated, last_layer};
+use super::features::Extractor;
+use super::{BATCH, Learned, Scored, Uncalibrated, last_layer, mean_cross_entropy};
 use crate::progress::{Observer, Work};
 use crate::recipe::{LayerPart, Replacement};
 use crate::session::Session;
-use layers::SLayer;
+use layers::{Comparison, SLayer};
 
 const METHOD: Replacement = Replacement::SelfOrganization;
 /// The number of the first draw of an order of images; each round of a layer has its own.
@@ -35,8 +36,9 @@ impl Session {
     /// If it does not, other layers would stay as they are initialized, or weights are given.
     pub(super) fn check_self_organization(&self, has_weights: bool) -> Result<()> {
         let name = &self.network.name;
-        let last = last_layer(&self.network, METHOD)?.name;
-        let mut learned: BTreeSet<String> = ["weight", "bias"].map(|of| format!("{last}.{of}")).into();
+        let last = last_layer(&self.network, METHOD)?;
+        Comparison::of(&self.network, last.input)?;
+        let mut learned: BTreeSet<String> = ["weight", "bias"].map(|of| format!("{}.{of}", last.name)).into();
         for part in self.self_organization().of_layers() {
             let layer = SLayer::of(&self.network, part.layer)?;
             for variable in layer.variables() {
@@ -88,8 +90,7 @@ impl Session {
     ) -> Result<Option<Variables>> {
         let (start, layer) = (Instant::now(), SLayer::of(&self.network, part.layer)?);
         let seed = self.recipe().train.seed;
-        let settings =
-            Settings { rule: part.rule, speed: part.speed, column: part.column, initial, seed };
+        let settings = Settings { rule: part.rule, speed: part.speed, column: part.column, initial, seed };
         let mut learner = Learner::new(layer.geometry, part.selectivity, settings)
             .map_err(|e| e.at(format!("layer {}", part.layer)))?;
         let before = match layer.input {
@@ -134,20 +135,45 @@ impl Session {
         Ok(Some(layer.named(excitation, inhibition)))
     }
 
-    /// Labels the cells that the last layer reads; `None` if `observer` stops it.
+    /// Labels the cells that the last layer reads, and chooses how sharply their answers are compared; `None` if
+    /// `observer` stops it.
     fn label_cells(&self, observer: &mut dyn Observer) -> Result<Option<Learned>> {
-        let extractor = Extractor::new(self, last_layer(&self.network, METHOD)?.input)?;
+        let classes = self.dataset.classes.len();
+        let comparison = Comparison::of(&self.network, last_layer(&self.network, METHOD)?.input)?;
+        let extractor = Extractor::new(self, comparison.cells)?;
         let Some(train) = extractor.features("training", &self.parts.train, observer)? else {
             return Ok(None);
         };
-        let classes = self.dataset.classes.len();
+        let Some(held_out) = self.held_out(&extractor, observer)? else { return Ok(None) };
         let labels = labels::labels(train.rows()?, &train.labels, classes);
         observer.note(&labels.summary(&self.dataset.classes));
+        let mut best: Option<(f64, f32)> = None;
+        for sharpness in SHARPNESS {
+            let scores = labels.scores(held_out.rows()?, sharpness);
+            let loss = mean_cross_entropy(
+                &scores,
+                factor(&scores, &held_out.labels, classes)?,
+                &held_out.labels,
+                classes,
+            );
+            if best.is_none_or(|(least, _)| loss < least) {
+                best = Some((loss, sharpness));
+            }
+        }
+        let (_, sharpness) = best.expect("there are candidates");
+        observer.note(&format!("sharpness: {sharpness}, with the least loss on held-out images"));
         let last = Uncalibrated { weights: &labels.weights(), biases: &vec![0.0; classes] };
-        let scores = |features: &Features| Ok(labels.scores(features.rows()?));
-        self.calibrated(&last, (&extractor, &train), &scores, observer)
+        let [of_train, of_held_out] = [&train, &held_out].map(|features| -> Result<Scored> {
+            Ok(Scored { scores: labels.scores(features.rows()?, sharpness), labels: &features.labels })
+        });
+        let mut learned = self.calibrated(&last, &of_train?, &of_held_out?, observer)?;
+        learned.variables.insert(comparison.variable, ([1].into(), vec![sharpness]));
+        Ok(Some(learned))
     }
 }
+
+/// Factors of the cells' answers before their softmax.
+const SHARPNESS: [f32; 12] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0];
 
 /// The indices of the images that a layer is shown: rounds of all of them, each in an order of its own.
 fn presented(images: usize, count: usize, seed: u64, layer: usize) -> Vec<usize> {

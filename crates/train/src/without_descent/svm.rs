@@ -8,8 +8,8 @@ mod machines;
 
 use striate_tensor::{Error, Result};
 
-use super::features::{Extractor, Features};
-use super::{Learned, Uncalibrated, last_layer};
+use super::features::Extractor;
+use super::{Learned, Scored, Uncalibrated, last_layer};
 use crate::progress::Observer;
 use crate::recipe::Replacement;
 use crate::session::Session;
@@ -61,7 +61,10 @@ impl Session {
         let machines = machines::trained(&train, classes, &settings, self.device.threads(), observer)?;
         let Some(machines) = machines else { return Ok(None) };
         let last = Uncalibrated { weights: &machines.weights, biases: &machines.biases };
-        let scores = |features: &Features| machines.scores(features.rows()?);
-        self.calibrated(&last, (&extractor, &train), &scores, observer)
+        let Some(held_out) = self.held_out(&extractor, observer)? else { return Ok(None) };
+        let [train, held_out] = [&train, &held_out].map(|features| -> Result<Scored> {
+            Ok(Scored { scores: machines.scores(features.rows()?)?, labels: &features.labels })
+        });
+        self.calibrated(&last, &train?, &held_out?, observer).map(Some)
     }
 }

@@ -48,7 +48,8 @@ impl<'a> SLayer<'a> {
             )));
         }
         if *b != plain(1, 0) {
-            let what = format!("{inhibition} must be a 1×1 convolution without biases and with as many planes");
+            let what =
+                format!("{inhibition} must be a 1×1 convolution without biases and with as many planes");
             return Err(refuse(what));
         }
         let graph = network.graph(1)?;
@@ -76,6 +77,40 @@ impl<'a> SLayer<'a> {
             (a, ([planes, channels, side, side].into(), excitation)),
             (b, ([planes, 1, 1, 1].into(), inhibition)),
         ])
+    }
+}
+
+/// How the answers of the cells that the last layer reads are compared: the softmax of their product with a number.
+pub(super) struct Comparison<'a> {
+    /// The layer with the answers.
+    pub cells: &'a str,
+    /// The variable with the number.
+    pub variable: String,
+}
+
+impl<'a> Comparison<'a> {
+    /// Finds the comparison that ends in the layer `end` of `network`.
+    ///
+    /// # Errors
+    /// If it is missing.
+    pub fn of(network: &'a Network, end: &str) -> Result<Comparison<'a>> {
+        let layer = |name: &str| network.layers.iter().find(|layer| layer.name == name);
+        let softmax = layer(end).filter(|layer| matches!(layer.op, Op::Softmax(_)));
+        let product = softmax.and_then(|softmax| layer(&softmax.inputs[0]));
+        let factors =
+            product.filter(|product| matches!(product.op, Op::Mul(_))).map(|product| &product.inputs[..]);
+        if let Some([cells, number]) = factors
+            && let Some(Op::Constant(constant)) = layer(number).map(|layer| &layer.op)
+            && !constant.trained
+            && constant.shape == [1]
+        {
+            return Ok(Comparison { cells, variable: format!("{number}.value") });
+        }
+        Err(Error::input(format!(
+            "network {}: self-organizing cells need a last layer that reads the softmax of cells times a constant of \
+             shape [1]",
+            network.name
+        )))
     }
 }
 
