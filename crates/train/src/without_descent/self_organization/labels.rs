@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn cells_get_the_class_that_they_answer_to_most_often() {
         let values = [
-            [0.9, 0.1, 0.2, 0.0], // class 1: cell 0
+            [0.9, 0.1, 0.4, 0.0], // class 1: cell 0
             [0.8, 0.0, 0.2, 0.0], // class 1: cell 0
             [0.7, 0.6, 0.2, 0.0], // class 0: cell 0
             [0.1, 0.9, 0.2, 0.0], // class 0: cell 1
