@@ -98,7 +98,7 @@ fn what_does_not_apply_is_refused() {
         (&["train", "neocognitron", "--weights", model], "weights"),
         (
             &["train", "neocognitron", "--set", "self_organization.speed=[1]"],
-            "self_organization.speed has 1 elements, but self_organization.layers has 3",
+            "self_organization.speed has 1 element, but self_organization.layers has 3",
         ),
         (&["train", "--resume", "run", "--epochs", "3"], "--epochs: train.epochs has no effect"),
         (&["eval", model, "--data", "digits", "--size", "64,64"], "--size"),

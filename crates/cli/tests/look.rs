@@ -124,7 +124,7 @@ fn mistakes_are_refused_before_anything_is_written() {
         ),
         (
             &[model, image, "--shifts", "0"],
-            "--shifts: cannot move an image of 28x28 pixels by up to 0; choose",
+            "pixels by up to 0; choose a distance from 1 to 16",
         ),
         (&[model, image, "--shifts", "99999999999999999"], "choose a distance from 1 to 16"),
         (&[model, "--data", "digits", "--layer", "conv1", "--shifts", "2"], "IMAGE"),

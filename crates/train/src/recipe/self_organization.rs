@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use striate_ancestors::neocognitron::Rule;
+use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
 
 use super::unknown;
@@ -76,8 +77,8 @@ impl SelfOrganizationPart {
         }
         if let Some((name, own)) = lists.iter().find(|(_, own)| *own != count) {
             return Err(Error::input(format!(
-                "self_organization.{name} has {own} elements, but self_organization.layers has {count}; give each \
-                 layer one"
+                "self_organization.{name} has {}, but self_organization.layers has {count}; give each layer one",
+                counted(*own, "element")
             )));
         }
         let known = RULES.map(|(name, _)| name);
