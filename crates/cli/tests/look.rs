@@ -122,10 +122,7 @@ fn mistakes_are_refused_before_anything_is_written() {
             &[model, "--data", "digits", "--layer", "conv1", "--unit", "6"],
             "layer conv1 has 6 units, numbered from 0; unit 6 does not exist",
         ),
-        (
-            &[model, image, "--shifts", "0"],
-            "pixels by up to 0; choose a distance from 1 to 16",
-        ),
+        (&[model, image, "--shifts", "0"], "pixels by up to 0; choose a distance from 1 to 16"),
         (&[model, image, "--shifts", "99999999999999999"], "choose a distance from 1 to 16"),
         (&[model, "--data", "digits", "--layer", "conv1", "--shifts", "2"], "IMAGE"),
         (&[model, "--data", "digits"], "--layer"),
