@@ -30,7 +30,7 @@ weights="${XDG_CACHE_HOME:-$HOME/.cache}/striate/weights"
 names=("$@")
 [ ${#names[@]} -gt 0 ] || mapfile -t names < <("$STRIATE" models --json | "${PYTHON:-python3}" -c \
     'import json, sys; models = sorted(json.load(sys.stdin)["models"], key=lambda m: m["macs"])
-[print(m["name"]) for m in models if not m["name"].endswith("-svm")]  # These have no epochs.')
+[print(m["name"]) for m in models if not ("-svm" in m["name"] or "neocog" in m["name"])]  # These have no epochs.')
 
 failed=0
 report() { # NAME FOLDER: the losses of the run, and whether they fall

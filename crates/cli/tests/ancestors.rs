@@ -1,4 +1,4 @@
-//! `hog-svm` and `sift-svm` from the built-in digits to predictions, like any other network.
+//! `hog-svm`, `sift-svm` and `neocognitron-digits` from the built-in digits to predictions, like any other network.
 
 mod common;
 
@@ -6,8 +6,9 @@ use common::{Folder, text};
 use striate_data::{LoadOptions, Spec, load};
 use striate_vision::encode_png;
 
-/// Trains `name` on the digits, and uses the model with all verbs. The error may be at most `most`.
-fn works_like_any_network(name: &str, most: f64) {
+/// Trains `name` on the digits, and uses the model with all verbs. The error may be at most `most`, and that of
+/// confidences; the report shows `field` of the recipe, and squares of `side` pixels cover the image.
+fn works_like_any_network(name: &str, [most, uncalibrated]: [f64; 2], field: &str, side: usize) {
     let folder = Folder::new(name);
     let trained = folder.json(&["train", name, "--threads", "1"]);
     assert_eq!(trained["run"], format!("runs/{name}-digits-1"));
@@ -20,7 +21,7 @@ fn works_like_any_network(name: &str, most: f64) {
         assert_eq!(evaluated[figure], trained[figure], "{figure}");
     }
     assert_eq!(evaluated["loss"], trained["val_loss"]);
-    assert!(evaluated["calibration_error"].as_f64().unwrap() < 0.05, "{evaluated}");
+    assert!(evaluated["calibration_error"].as_f64().unwrap() < uncalibrated, "{evaluated}");
     assert_eq!(folder.json(&["verify", model])["ok"], true);
 
     let digits = load(&Spec::Digits, &LoadOptions::default()).unwrap();
@@ -31,7 +32,7 @@ fn works_like_any_network(name: &str, most: f64) {
     assert_eq!(top[0]["class"], "7", "{top}");
 
     let report = std::fs::read_to_string(folder.path(trained["report"].as_str().unwrap())).unwrap();
-    for section in ["svm.c", "Augmented sample 1 of", "Output of input"] {
+    for section in [field, "Augmented sample 1 of", "Output of input"] {
         assert!(report.contains(section), "{section} is not in the report");
     }
     // The evidence is that of mistakes.
@@ -42,7 +43,7 @@ fn works_like_any_network(name: &str, most: f64) {
     for file in ["seen.png", "grad-cam.png", "occlusion.png", "features-1.png"] {
         assert!(folder.path("look-seven").join(file).is_file(), "{file} is missing");
     }
-    assert_eq!(looked["occlusion"]["side"], 4, "of the pixels, not of the features: {looked}");
+    assert_eq!(looked["occlusion"]["side"], side, "of the pixels, not of the features: {looked}");
     folder.json(&["data", "show", name, "--data", "digits", "--picture", "samples.png"]);
     let inspected = folder.json(&["inspect", model]);
     assert_eq!(inspected["params"], trained["summary"]["network"]["params"]);
@@ -53,17 +54,22 @@ fn works_like_any_network(name: &str, most: f64) {
 
 #[test]
 fn hog_svm_works_like_any_network() {
-    works_like_any_network("hog-svm", 0.015);
+    works_like_any_network("hog-svm", [0.015, 0.05], "svm.c", 4);
 }
 
 #[test]
 fn sift_svm_works_like_any_network() {
-    works_like_any_network("sift-svm", 0.04);
+    works_like_any_network("sift-svm", [0.04, 0.05], "svm.c", 4);
     let folder = Folder::new("sift-patches");
     let trained = folder.json(&["train", "sift-svm", "--no-report"]);
     let model = trained["model"].as_str().unwrap();
     let arguments = ["look", model, "--data", "digits", "--layer", "words", "--unit", "7"];
     assert_eq!(folder.json(&arguments)["patches"]["units"][0]["unit"], 7);
+}
+
+#[test]
+fn neocognitron_works_like_any_network() {
+    works_like_any_network("neocognitron-digits", [0.1, 0.1], "self_organization.rules", 2);
 }
 
 #[test]
@@ -84,6 +90,16 @@ fn what_does_not_apply_is_refused() {
         (&["train", "hog-svm", "--weights", model], "--weights does not apply: the images become features"),
         (&["train", "hog-svm", "--set", "data.features.pixels_per_cell=[40,40]"], "smaller than a block"),
         (&["train", model], "takes hand-made features of images and cannot be trained further"),
+        (&["train", "neocognitron", "--steps", "3"], "--steps does not apply: self-organizing cells are not"),
+        (
+            &["train", "neocognitron", "--epochs", "3"],
+            "train.epochs has no effect on self-organizing cells; omit",
+        ),
+        (&["train", "neocognitron", "--weights", model], "weights"),
+        (
+            &["train", "neocognitron", "--set", "self_organization.speed=[1]"],
+            "self_organization.speed has 1 element, but self_organization.layers has 3",
+        ),
         (&["train", "--resume", "run", "--epochs", "3"], "--epochs: train.epochs has no effect"),
         (&["eval", model, "--data", "digits", "--size", "64,64"], "--size"),
         (&["train", "sift-svm", "--set", "svm.codebook='flatten'"], "must be a layer of network sift-svm"),

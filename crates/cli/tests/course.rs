@@ -122,7 +122,8 @@ fn the_course_prints_what_its_page_shows() {
         if is_written {
             std::fs::write(&committed, &drawn).unwrap();
         }
-        let [drawn, committed] = [drawn, std::fs::read(&committed).unwrap()].map(|bytes| decode(&bytes).unwrap());
+        let [drawn, committed] =
+            [drawn, std::fs::read(&committed).unwrap()].map(|bytes| decode(&bytes).unwrap());
         assert_eq!((drawn.width(), drawn.height()), (committed.width(), committed.height()), "{picture}");
         assert!(PAGE.contains(&format!("(history-course/{picture})")), "{picture}");
     }
@@ -139,5 +140,8 @@ fn lines_are_alike_if_only_errors_differ_a_little() {
     assert!(!is_alike(line, "test error 4.18 % (top 5: 0.00 %) on 358 images, after 0.3 s", POINTS));
     assert!(!is_alike("params 5,994", "params 5,995", POINTS));
     assert!(!is_alike("params 5,994", "params 5,994 and more", POINTS));
-    assert_eq!(shown(line, "test error 5 % (top 5: 0 %) on 359 images, after"), "test error 5 % (top 5: 0 %) on 359 images, …");
+    assert_eq!(
+        shown(line, "test error 5 % (top 5: 0 %) on 359 images, after"),
+        "test error 5 % (top 5: 0 %) on 359 images, …"
+    );
 }

@@ -72,9 +72,10 @@ fn digit_is_explained_and_nothing_is_overwritten() {
 #[test]
 fn weights_of_a_perceptron_are_images() {
     let (folder, _, image) = folder("look-perceptron");
-    for (network, shown) in
-        [("perceptron-pixels", "10 weight images of response"), ("perceptron", "the first 100 of 2,000 weight images")]
-    {
+    for (network, shown) in [
+        ("perceptron-pixels", "10 weight images of response"),
+        ("perceptron", "the first 100 of 2,000 weight images"),
+    ] {
         folder.json(&["train", network, "--steps", "30", "--out", network]);
         let out = format!("{network}-looks");
         let model = folder.path(&format!("{network}/last.safetensors"));
@@ -82,6 +83,24 @@ fn weights_of_a_perceptron_are_images() {
         assert!(written(&folder, &facts).contains(&"kernels.png".to_owned()), "{network}");
         assert!(facts.to_string().contains(shown), "{network}: {facts}");
     }
+}
+
+#[test]
+fn moved_images_are_classified() {
+    let (folder, model, image) = folder("look-shifts");
+    let facts = folder.json(&["look", text(&model), text(&image), "--shifts", "3"]);
+    let names = written(&folder, &facts);
+    assert!(["shifts.png", "shifts.npy"].iter().all(|name| names.iter().any(|own| own == name)), "{names:?}");
+    let (shifts, index) = (&facts["shifts"], facts["class"]["index"].as_u64().unwrap());
+    assert_eq!((&shifts["most"], &shifts["images"]), (&3.into(), &49.into()));
+    let best = shifts["best"].as_array().unwrap();
+    assert_eq!(best[24], index, "the middle cell is the image itself");
+    assert_eq!(shifts["kept"], best.iter().filter(|class| **class == index).count());
+    let bytes = std::fs::read(folder.path("look-seven").join("shifts.npy")).unwrap();
+    let array = striate_tensor::npy::read_bytes(&bytes).unwrap();
+    assert_eq!(array.shape.to_vec(), [7, 7]);
+    let middle = f32::from_le_bytes(array.bytes[24 * 4..][..4].try_into().unwrap());
+    assert!((f64::from(middle) - facts["class"]["score"].as_f64().unwrap()).abs() < 1e-6);
 }
 
 #[test]
@@ -119,6 +138,9 @@ fn mistakes_are_refused_before_anything_is_written() {
             &[model, "--data", "digits", "--layer", "conv1", "--unit", "6"],
             "layer conv1 has 6 units, numbered from 0; unit 6 does not exist",
         ),
+        (&[model, image, "--shifts", "0"], "pixels by up to 0; choose a distance from 1 to 16"),
+        (&[model, image, "--shifts", "99999999999999999"], "choose a distance from 1 to 16"),
+        (&[model, "--data", "digits", "--layer", "conv1", "--shifts", "2"], "IMAGE"),
         (&[model, "--data", "digits"], "--layer"),
         (&[model], "IMAGE"),
         (&[model, "run"], "run"),

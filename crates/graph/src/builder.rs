@@ -81,7 +81,12 @@ impl Builder {
 
     /// Adds a stored value of these extents; training updates it if `trained` is set.
     pub fn constant(&self, shape: impl Into<Shape>, trained: bool) -> Tensor<'_> {
-        self.add(ops::Constant { shape: shape.into().to_vec(), trained }, vec![])
+        self.add(ops::Constant { shape: shape.into().to_vec(), trained, initial: 0.0 }, vec![])
+    }
+
+    /// Adds a number that is stored and not trained, `[1]`, which arithmetic broadcasts.
+    pub fn number(&self, value: f32) -> Tensor<'_> {
+        self.add(ops::Constant { shape: vec![1], trained: false, initial: value }, vec![])
     }
 
     fn add(&self, op: impl Into<Op>, inputs: Vec<Option<usize>>) -> Tensor<'_> {

@@ -198,7 +198,7 @@ fn separate_readers(graph: &mut Graph) {
     let own = std::mem::take(&mut graph.nodes);
     for id in shared {
         let (name, shape) = (format!("shared/{}", graph.value(id).name), graph.shape(id).clone());
-        let op = Constant { shape: shape.to_vec(), trained: true };
+        let op = Constant { shape: shape.to_vec(), trained: true, initial: 0.0 };
         let copy = graph.add_computed(name.clone(), shape);
         graph.add_node(name, op, vec![id], vec![copy], Segment::Accumulate);
         copies.insert(id, copy);

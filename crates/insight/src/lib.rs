@@ -14,8 +14,10 @@ mod occlusion;
 mod overlay;
 pub mod page;
 mod patches;
+mod probabilities;
 pub mod report;
 mod saliency;
+mod shifts;
 
 pub use classes::class_named;
 pub use colors::viridis;
@@ -29,3 +31,4 @@ pub use occlusion::{Occluded, Occlusion};
 pub use overlay::{colored, enlarged, gray, overlay, seen, shown, stretched};
 pub use patches::{ExcitingPatches, PATCHES, Patch, UNITS, exciting_patches};
 pub use saliency::Saliency;
+pub use shifts::{MOST_SHIFT, Shifts};

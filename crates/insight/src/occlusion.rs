@@ -5,10 +5,10 @@
 
 use striate_predict::Classifier;
 use striate_tensor::text::counted;
-use striate_tensor::{Error, Result, Shape, zeroed};
-use striate_vision::{Preprocessing, input_of_pixels};
+use striate_tensor::{Error, Result, zeroed};
 
 use crate::heat::Heat;
+use crate::probabilities::Probabilities;
 
 /// Images that run at once.
 const BATCH: usize = 16;
@@ -100,29 +100,9 @@ impl Occlusion {
         mut progress: impl FnMut(usize),
     ) -> Result<Occluded> {
         let [rows, columns] = self.positions(shape)?;
-        let [c, h, w] = shape;
-        if input.len() != c * h * w {
-            return Err(Error::input(format!(
-                "the input of {} does not match its size {c}x{h}x{w}",
-                counted(input.len(), "value")
-            )));
-        }
-        let (inference, head) = (classifier.inference(), classifier.head()?);
-        let form = classifier.image_preprocessing().ok().filter(|form| form.features.is_some());
-        let probabilities = |images: &[f32]| -> Result<Vec<f32>> {
-            let count = images.len() / input.len();
-            let (_, outputs) = match form {
-                None => inference.run(&Shape::from([count, c, h, w]), images)?,
-                Some(form) => {
-                    let ([c, h, w], features) = features(form, shape, images)?;
-                    inference.run(&Shape::from([count, c, h, w]), &features)?
-                }
-            };
-            let rows = outputs.chunks_exact(outputs.len() / count);
-            rows.map(|row| head.probabilities(row).get(class).copied().ok_or_else(|| no_class(class)))
-                .collect()
-        };
-        let probability = probabilities(input)?[0];
+        let [_, h, w] = shape;
+        let probabilities = Probabilities::new(classifier, shape, input)?;
+        let probability = probabilities.of_class(input, class)?[0];
         let all: Vec<[usize; 2]> = rows.iter().flat_map(|y| columns.iter().map(|x| [*y, *x])).collect();
         let batch = BATCH.min(all.len());
         let mut images = zeroed(batch * input.len()).map_err(|e| e.at("images to cover"))?;
@@ -133,7 +113,8 @@ impl Occlusion {
                 image.copy_from_slice(input);
                 self.cover(image, [h, w], *position);
             }
-            values.extend(probabilities(images)?.into_iter().map(|covered| probability - covered));
+            let covered = probabilities.of_class(images, class)?;
+            values.extend(covered.into_iter().map(|covered| probability - covered));
             progress(values.len());
         }
         let pixels = self.spread(&values, &all, [h, w]);
@@ -164,19 +145,4 @@ impl Occlusion {
         let mean = |(sum, count): (f64, u32)| if count == 0 { 0.0 } else { (sum / f64::from(count)) as f32 };
         Heat { height, width, values: sums.into_iter().map(mean).collect() }
     }
-}
-
-/// The features of `images`, `[N, C, H, W]`, with the shape of those of one.
-fn features(form: &Preprocessing, shape: [usize; 3], images: &[f32]) -> Result<([usize; 3], Vec<f32>)> {
-    let (mut all, mut of_one) = (Vec::new(), [0; 3]);
-    for image in images.chunks_exact(shape.iter().product()) {
-        let (shape, features) = input_of_pixels(form, shape, image)?;
-        of_one = shape;
-        all.extend(features);
-    }
-    Ok((of_one, all))
-}
-
-fn no_class(class: usize) -> Error {
-    Error::input(format!("no class {class}"))
 }

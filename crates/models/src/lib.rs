@@ -16,6 +16,7 @@ mod inception_v3;
 mod inception_v4;
 mod lenet;
 mod m5;
+mod neocognitron;
 mod nin;
 mod panns;
 mod perceptron;
@@ -69,9 +70,11 @@ pub fn all() -> &'static [Model] {
     &[
         perceptron::PERCEPTRON,
         perceptron::PERCEPTRON_PIXELS,
+        neocognitron::NEOCOGNITRON,
         lenet::LENET1,
         lenet::LENET5_1998,
         lenet::LENET5,
+        neocognitron::NEOCOGNITRON_DIGITS,
         ancestors::HOG_SVM,
         ancestors::SIFT_SVM,
         alexnet::ALEXNET_2012,
@@ -153,7 +156,7 @@ mod tests {
         for Model { name, year, paper, link, preprocessing, recipe, .. } in all() {
             assert!((1958..=2020).contains(year), "{name}");
             let (authors, title) = paper.split_once(": ").expect(name);
-            let is_single = ["Rosenblatt", "Krizhevsky"].contains(&authors);
+            let is_single = ["Rosenblatt", "Fukushima", "Krizhevsky"].contains(&authors);
             assert!(authors.contains(" and ") || is_single, "{name}: {authors}");
             assert!(title.len() > 20 && link.starts_with("https://"), "{name}: {title}, {link}");
             let line = preprocessing.to_string();

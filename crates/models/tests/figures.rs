@@ -32,9 +32,19 @@ const fn with_heads(auxiliary: u64, figures: Figures) -> Figures {
 const FIGURES: &[Figures] = &[
     figures("perceptron", 2_000 * 10 + 10, 784 * 2_000 + 2_000 * 10),
     figures("perceptron-pixels", 784 * 10 + 10, 784 * 10),
+    figures(
+        "neocognitron",
+        25 * 24 + 2 * 600 * 24 + 3 * 24 + 250,
+        624 * 256 + 14_424 * 64 + 14_424 * 4 + 240,
+    ),
     with_field(16, figures("lenet1", 2_578, 57_600 + 32_000 + 1_920)),
     with_field(16, figures("lenet5-1998", 60_000, 117_600 + 150_000 + 48_000 + 10_080 + 840)),
     with_field(16, figures("lenet5", 61_706, 117_600 + 240_000 + 48_000 + 10_080 + 840)),
+    figures(
+        "neocognitron-digits",
+        26 * 32 + (9 * 32 + 1) * 200 + (25 * 200 + 1) * 1_500 + 15_010,
+        26 * 32 * 256 + (9 * 32 + 1) * 200 * 100 + (25 * 200 + 1) * 1_500 + 15_000,
+    ),
     figures("hog-svm", 10 * 36 * 7 * 7 + 10, 10 * 36 * 7 * 7),
     figures("sift-svm", 200 * 129 + 10 * (200 * 21 + 1), 64 * 200 * 128 + 10 * 200 * 21),
     with_field(195, figures("alexnet-2012", 60_965_224, 724_406_816)),

@@ -3,6 +3,8 @@
 mod augmentation;
 mod loss;
 mod parts;
+mod replacement;
+mod self_organization;
 mod shipped;
 mod svm;
 mod text;
@@ -18,10 +20,12 @@ pub(crate) use augmentation::{NONE, PHOTOGRAPHS, SOUNDS, TUNING};
 pub use loss::{ClassWeights, LossPart};
 pub use parts::{CheckpointPart, DataPart, ModelPart, OptimPart, TrainPart};
 use parts::{REFUSE, SKIP};
+pub use replacement::Replacement;
+pub(crate) use self_organization::LayerPart;
+pub use self_organization::SelfOrganizationPart;
 pub(crate) use shipped::{BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, PERCEPTRON, PLAIN, RBF, SMALL};
 pub use shipped::{SHIPPED, ShippedRecipe, shipped};
 pub use svm::SvmPart;
-pub(crate) use svm::{has_effect, without_effect};
 
 use crate::schedule::Schedule;
 use crate::start::SHALLOWER;
@@ -42,6 +46,9 @@ pub struct Recipe {
     /// Support vector machines in place of gradient descent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub svm: Option<SvmPart>,
+    /// Self-organizing cells in place of gradient descent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub self_organization: Option<SelfOrganizationPart>,
     /// The optimizer.
     pub optim: OptimPart,
     /// The learning rate schedule.
@@ -123,7 +130,7 @@ impl Recipe {
         self.augmentation(USUAL_SIZE)?;
         self.schedule.check()?;
         self.check_features()?;
-        self.check_svm().map_err(|e| e.at("recipe"))
+        self.check_replacement().map_err(|e| e.at("recipe"))
     }
 
     /// Checks the features that take the place of pixels.
@@ -143,26 +150,14 @@ impl Recipe {
         Ok(())
     }
 
-    /// Checks the table `svm`, and that nothing else is set that has no effect on support vector machines.
-    fn check_svm(&self) -> Result<()> {
-        let Some(svm) = &self.svm else { return Ok(()) };
-        svm.check()?;
-        let defaults = Recipe::default().every_field();
-        let mut set = self.every_field().into_iter().filter(|field| !defaults.contains(field));
-        match set.find(|(field, _)| !has_effect(field)) {
-            Some((field, _)) => Err(without_effect(&field)),
-            None => Ok(()),
-        }
-    }
-
-    /// Returns the number of epochs; support vector machines have one.
+    /// Returns the number of epochs; without gradient descent, it is one.
     pub fn epochs(&self) -> u64 {
-        if self.svm.is_some() { 1 } else { self.train.epochs }
+        if self.replacement().is_some() { 1 } else { self.train.epochs }
     }
 
-    /// Returns the number of images of a step; support vector machines take each one by itself.
+    /// Returns the number of images of a step; without gradient descent, each image is one.
     pub(crate) fn step_images(&self) -> usize {
-        match self.svm {
+        match self.replacement() {
             Some(_) => 1,
             None => self.train.batch.saturating_mul(self.train.accumulate as usize),
         }

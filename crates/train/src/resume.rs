@@ -10,7 +10,6 @@ use striate_graph::{Network, Role};
 use striate_tensor::{Error, Result};
 
 use crate::metrics::{METRICS, read_metrics};
-use crate::recipe::without_effect;
 use crate::recorded::{Recorded, refuse_changed_data};
 use crate::run::{RECIPE, RunFolder};
 use crate::session::Session;
@@ -37,8 +36,8 @@ impl Trainer {
         if metrics.is_file() && !metrics.is_symlink() {
             read_metrics(run)?;
         }
-        if recipe.svm.is_some() && epochs.is_some() {
-            return Err(without_effect("train.epochs").at("--epochs"));
+        if let Some(method) = recipe.replacement().filter(|_| epochs.is_some()) {
+            return Err(method.without_effect("train.epochs").at("--epochs"));
         }
         let before = recipe.train.epochs;
         let longer = epochs.filter(|epochs| *epochs != before);
@@ -74,8 +73,9 @@ impl Trainer {
         if let Some(checkpoint) = checkpoint {
             trainer.restore(checkpoint, run, limits, observer)?;
         }
-        if trainer.session.recipe().svm.is_some() && !is_new && trainer.position.step == 0 {
-            observer.note("support vector machines are not trained in steps: training starts over");
+        let method = trainer.session.recipe().replacement();
+        if let Some(method) = method.filter(|_| !is_new && trainer.position.step == 0) {
+            observer.note(&format!("{} are not trained in steps: training starts over", method.name()));
         }
         if trainer.position.step > trainer.steps() {
             let Position { epoch, batch, .. } = trainer.position;

@@ -15,10 +15,11 @@ use crate::fitting::{Batches, Changes, Parts, adapt, in_training, normalize};
 use crate::meter::Meter;
 use crate::mixing::Mixer;
 use crate::norms::norms;
+use crate::recipe::Replacement;
 use crate::settings::Settings;
 use crate::start::{SHALLOWER, from_shallower};
 use crate::step::{Step, targets};
-use crate::summary::{DataSummary, NetworkSummary, RecipeSummary, Summary, joined};
+use crate::summary::{DataSummary, NetworkSummary, RecipeSummary, Summary, WithoutDescent, joined};
 
 /// A network, the data and a recipe, fitted to each other, and ready for training steps. Has no run folder.
 pub struct Session {
@@ -51,8 +52,8 @@ impl Session {
         device: impl Into<Arc<dyn Device>>,
     ) -> Result<Session> {
         let mut session = Session::fitted(settings.into(), network, dataset, device.into(), false)?;
-        if session.recipe().svm.is_some() {
-            session.check_svm(weights.is_some())?;
+        if let Some(method) = session.recipe().replacement() {
+            session.check_method(method, weights.is_some())?;
         }
         if let Some((file, weights)) = weights {
             let place = |e: Error| e.at(file.display());
@@ -85,15 +86,15 @@ impl Session {
         let image = parts.train.shape();
         parts.augmented(&settings.recipe)?;
         let changes = adapt(&mut network, &settings.recipe, image, dataset.classes.len())?;
-        let is_svm = settings.recipe.svm.is_some();
-        if !is_resumed && !is_svm {
+        let has_steps = settings.recipe.replacement().is_none();
+        if !is_resumed && has_steps {
             settings.fit_to(parts.train.len(), &network)?;
         }
         let recipe = &settings.recipe;
         refuse_without_validation(recipe, &parts)?;
-        let batches = match is_svm {
-            true => Batches::single(parts.train.len()),
-            false => Batches::new(parts.train.len(), recipe.train.batch, &network)?,
+        let batches = match has_steps {
+            false => Batches::single(parts.train.len()),
+            true => Batches::new(parts.train.len(), recipe.train.batch, &network)?,
         };
         let mixer = Mixer::new(recipe, parts.train.labels(), dataset.classes.len())?;
         let (spec, seed) = (recipe.spec()?, recipe.train.seed);
@@ -120,9 +121,15 @@ impl Session {
     /// # Errors
     /// If the network cannot be trained on a batch of the data.
     pub fn summary(&mut self) -> Result<Summary> {
-        let svm_features = self.recipe().svm.as_ref().map(|_| self.svm_features()).transpose()?;
-        let memory_bytes = match svm_features {
-            Some(_) => self.svm_bytes()?,
+        let method = self.recipe().replacement();
+        let without_descent = match method {
+            Some(method) => {
+                Some(WithoutDescent { method: method.description().into(), features: self.feature_count()? })
+            }
+            None => None,
+        };
+        let memory_bytes = match without_descent {
+            Some(_) => self.feature_bytes()?,
             None => {
                 self.training.peak_bytes(&self.batches.largest(&self.network, self.parts.train.shape()))?
             }
@@ -139,7 +146,7 @@ impl Session {
             steps_per_epoch: self.steps_per_epoch(),
             steps: self.steps(),
             memory_bytes,
-            svm_features,
+            without_descent,
             device: self.device.name(),
         })
     }
@@ -176,12 +183,12 @@ impl Session {
         }
     }
 
-    /// Returns the plan of the network for features and scores, if its recipe trains support vector machines.
+    /// Returns the plan of the network for features and scores, if it is trained without gradient descent.
     ///
     /// # Errors
     /// If the network does not fit the device.
-    pub fn plan_of_svm(&self) -> Result<Option<PlanReport>> {
-        self.recipe().svm.as_ref().map(|_| self.svm_plan()).transpose()
+    pub fn plan_without_descent(&self) -> Result<Option<PlanReport>> {
+        self.recipe().replacement().map(|_| self.feature_plan()).transpose()
     }
 
     /// Returns the number of steps of an epoch.
@@ -226,10 +233,12 @@ impl Session {
 
 /// Refuses what needs validation images when none are held out.
 fn refuse_without_validation(recipe: &Recipe, parts: &Parts) -> Result<()> {
+    let method = recipe.replacement().map_or("", Replacement::name);
+    let calibrated = format!("the scores of {method} are calibrated on validation images");
     let needs = [
         ("train.patience needs a validation loss", recipe.train.patience > 0),
         ("schedule.name = plateau needs a validation loss", recipe.schedule.is_plateau()),
-        ("the scores of support vector machines are calibrated on validation images", recipe.svm.is_some()),
+        (calibrated.as_str(), recipe.replacement().is_some()),
     ];
     match needs.into_iter().find(|(_, needs)| *needs && parts.watched.is_none()) {
         Some((what, _)) => {

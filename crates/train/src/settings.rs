@@ -12,7 +12,7 @@ use striate_vision::Preprocessing;
 
 use crate::recipe::{
     BATCH_NORM, FINE_TUNING, NO_BATCH_NORM, NONE, PERCEPTRON, PHOTOGRAPHS, PLAIN, RBF, Recipe, SHIPPED,
-    SMALL, TUNING, TrainPart, has_effect, shipped, without_effect,
+    SMALL, TUNING, TrainPart, shipped,
 };
 
 /// Least side of the input of a network for photographs, in pixels.
@@ -94,7 +94,7 @@ impl Settings {
         let exact = format!("{model}-{spec}");
         let known = striate_models::find(model);
         let (name, reason) = match known {
-            Ok(known) if trains_svm(known.recipe)? => (known.recipe, format!("the default of {model}")),
+            Ok(known) if replaces_descent(known.recipe)? => (known.recipe, format!("the default of {model}")),
             _ if pretrained => (FINE_TUNING, "training starts from the given weights".to_owned()),
             _ if SHIPPED.iter().any(|recipe| recipe.name == exact) => {
                 (&exact[..], format!("made for {model} on {spec}"))
@@ -104,7 +104,7 @@ impl Settings {
         };
         let mut settings = Settings { name: name.to_owned(), reason, ..shipped(name)?.into() };
         settings.augment_photographs(spec, network, pretrained);
-        if settings.recipe.svm.is_none() {
+        if settings.recipe.replacement().is_none() {
             settings.augment_sounds(spec);
         }
         Ok(settings)
@@ -140,15 +140,16 @@ impl Settings {
     /// Checks the recipe, and that every flag has an effect on it.
     ///
     /// # Errors
-    /// As [`Recipe::check`], or if a flag sets a field that has no effect on support vector machines.
+    /// As [`Recipe::check`], or if a flag sets a field that has no effect without gradient descent.
     pub(crate) fn check(&self) -> Result<()> {
         self.recipe.check()?;
         let mut flags = self.origins.iter().filter_map(|(field, origin)| match origin {
             Origin::Flag(flag) => Some((field, flag)),
             _ => None,
         });
-        match flags.find(|(field, _)| self.recipe.svm.is_some() && !has_effect(field)) {
-            Some((field, flag)) => Err(without_effect(field).at(flag)),
+        let Some(method) = self.recipe.replacement() else { return Ok(()) };
+        match flags.find(|(field, _)| !method.has_effect(field)) {
+            Some((field, flag)) => Err(method.without_effect(field).at(flag)),
             None => Ok(()),
         }
     }
@@ -263,9 +264,9 @@ impl Settings {
     }
 }
 
-/// Whether the built-in recipe `name` trains support vector machines.
-fn trains_svm(name: &str) -> Result<bool> {
-    Ok(shipped(name)?.svm.is_some())
+/// Whether the built-in recipe `name` learns without gradient descent.
+fn replaces_descent(name: &str) -> Result<bool> {
+    Ok(shipped(name)?.replacement().is_some())
 }
 
 /// Returns the recipe that suits a custom network, with the reason.
@@ -298,7 +299,7 @@ mod tests {
 
     #[test]
     fn every_network_has_the_recipe_that_suits_its_layers() {
-        let learned = striate_models::all().iter().filter(|model| !trains_svm(model.recipe).unwrap());
+        let learned = striate_models::all().iter().filter(|model| !replaces_descent(model.recipe).unwrap());
         for model in learned {
             assert_eq!(model.recipe, suitable(&network(model.name)).unwrap().0, "{}", model.name);
         }

@@ -9,6 +9,15 @@ use striate_tensor::preprocessing::Preprocessing;
 use crate::fitting::{Batches, Parts};
 use crate::settings::{Origin, Settings};
 
+/// Training without gradient descent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WithoutDescent {
+    /// The method.
+    pub method: String,
+    /// Features of an image that the last layer is trained on.
+    pub features: usize,
+}
+
 /// Everything that a run is about to do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -22,11 +31,11 @@ pub struct Summary {
     pub steps_per_epoch: u64,
     /// Steps of the whole run.
     pub steps: u64,
-    /// Memory that a training step needs: weights, gradients, optimizer state, activations; for support vector
-    /// machines, that of the features of all training images.
+    /// Memory that a training step needs: weights, gradients, optimizer state, activations; without gradient descent,
+    /// that of the features of all training images.
     pub memory_bytes: usize,
-    /// Features of an image that support vector machines are trained on; null for gradient descent.
-    pub svm_features: Option<usize>,
+    /// How the network is trained without gradient descent; null for gradient descent.
+    pub without_descent: Option<WithoutDescent>,
     /// Where it computes, such as `cpu avx2, 2 threads`.
     pub device: String,
 }

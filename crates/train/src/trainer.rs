@@ -95,8 +95,8 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::run`].
     pub fn train(&mut self, limits: Limits, observer: &mut dyn Observer) -> Result<Outcome> {
-        if self.session.recipe().svm.is_some() {
-            return self.train_svm(limits, observer);
+        if let Some(method) = self.session.recipe().replacement() {
+            return self.train_without_descent(method, limits, observer);
         }
         let start = Instant::now();
         let end = limits.steps.map_or(self.steps(), |steps| steps.min(self.steps()));
@@ -204,7 +204,7 @@ impl Trainer {
         let metrics = EpochMetrics {
             epoch,
             step: self.position.step,
-            rate: self.session.recipe().svm.is_none().then(|| self.rate(self.position.step - 1)),
+            rate: self.session.recipe().replacement().is_none().then(|| self.rate(self.position.step - 1)),
             train_loss,
             val_loss: tally.as_ref().map(Tally::loss),
             val_top1_error: tally.as_ref().map(Tally::top1_error),

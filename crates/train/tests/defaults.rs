@@ -1,4 +1,4 @@
-//! Every built-in network trains with its default recipe, except those of `svm.rs`.
+//! Every built-in network trains with its default recipe, except those of `without_descent.rs`.
 //!
 //! Networks are narrower and images smaller than the originals; `scripts/defaults-train.sh` uses the original sizes.
 //! Two networks train at a time, each on one thread: a step has too little work for more threads.
@@ -26,7 +26,7 @@ fn every_network_trains_with_its_default_recipe() {
     let failures = Mutex::new(Vec::new());
     let models: Vec<_> = striate_models::all()
         .iter()
-        .filter(|model| Settings::named(model.recipe).unwrap().recipe.svm.is_none())
+        .filter(|model| Settings::named(model.recipe).unwrap().recipe.replacement().is_none())
         .filter(|model| wanted.is_empty() || wanted.split(',').any(|x| x == model.name))
         .collect();
     each_of(&models, 2, |model| {

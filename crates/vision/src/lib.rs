@@ -19,6 +19,7 @@ mod kind;
 mod lazy;
 mod preprocessing;
 mod resize;
+mod table;
 mod tiff;
 mod tiles;
 
@@ -35,4 +36,5 @@ pub use preprocessing::{
 };
 pub use resize::{Region, resize, resize_region};
 pub use striate_tensor::preprocessing::{Center, Filter, Preprocessing, Step};
+pub use table::{TableCell, table};
 pub use tiles::{Tile, tiles};

@@ -17,6 +17,8 @@ For an image, it draws into the folder of --out:
   occlusion    drop of its probability where a gray square covers the image
                (Zeiler and Fergus 2014)
   overview     these side by side
+  shifts       the probability if the image moves, up to the distance --shifts
+               (Fukushima 1980)
   features-1   what layers compute from the image: their maps
   kernels      the first layer's kernels or weights, if it reads the image itself
 The maps are also written as arrays (.npy). With --data, it draws the patches
@@ -29,6 +31,7 @@ of a data set's images that excite the units of a layer most (patches).
 Examples:
   striate look runs/lenet5-digits-1/last.safetensors seven.png
   striate look model.safetensors photo.jpg --class \"tabby cat\" --layer conv5
+  striate look model.safetensors seven.png --shifts 4
   striate look model.safetensors --data FOLDER --layer conv2 --unit 7"
 ))]
 pub struct Look {
@@ -46,6 +49,9 @@ pub struct Look {
     /// Class, or its number [default: the best guess]
     #[arg(long, value_name = "NAME", requires = "image")]
     pub class: Option<String>,
+    /// Also move the image by up to N pixels of the input
+    #[arg(long, value_name = "N", requires = "image")]
+    pub shifts: Option<usize>,
     /// Data set to search for patches (see below)
     #[arg(long, value_name = "SPEC", requires = "layer")]
     pub data: Option<String>,

@@ -196,15 +196,15 @@ fn refuse_model_of_features(name: &str, resolved: &Resolved) -> striate_tensor::
     }
 }
 
-/// Refuses flags that are about steps of gradient descent if the recipe trains support vector machines.
+/// Refuses flags that are about steps of gradient descent if the recipe has none.
 fn refuse_steps(args: &Train, recipe: &Recipe) -> striate_tensor::Result<()> {
     let flags = [
         ("--steps", args.steps.is_some()),
         ("--find-lr", args.find_lr),
         ("--overfit-one-batch", args.overfit_one_batch),
     ];
-    let flags = if recipe.svm.is_some() { &flags[..] } else { &[] };
-    refuse_given(flags, "does not apply: support vector machines are not trained in steps")
+    let Some(method) = recipe.replacement() else { return Ok(()) };
+    refuse_given(&flags, &format!("does not apply: {} are not trained in steps", method.name()))
 }
 
 /// The files that are read.
@@ -263,11 +263,12 @@ fn float(number: f32) -> String {
 }
 
 /// The recipe as far as it names network and data: `given`, or else the default one, with the flags. Those for features
-/// and support vector machines may be for a recipe that depends on the network, and are left out.
+/// and methods without gradient descent may be for a recipe that depends on the network, and are left out.
 pub(super) fn asked(given: Option<&Settings>, flags: &[(&str, String)]) -> Result<Recipe> {
     let is_kept = |(_, assignment): &&(&str, String)| {
         let field = assignment.trim_start();
-        given.is_some() || !["data.features.", "svm."].iter().any(|own| field.starts_with(own))
+        given.is_some()
+            || !["data.features.", "svm.", "self_organization."].iter().any(|own| field.starts_with(own))
     };
     let flags: Vec<_> = flags.iter().filter(is_kept).cloned().collect();
     let start = given.cloned().unwrap_or_else(|| Recipe::default().into());

@@ -103,7 +103,7 @@ impl Import<'_> {
         let x = self.flow(node, 0)?;
         let slope = self.known(node, 1)?;
         let part = |what: &str| format!("{}/{what}", stem_of(node));
-        let op = ConstantLayer { shape: slope.shape.clone(), trained: true };
+        let op = ConstantLayer { shape: slope.shape.clone(), trained: true, initial: 0.0 };
         let slope = self.layer(node.inputs[1], op, &[], vec![slope])?;
         let above = self.layer(&part("above"), Relu {}, &[&x], vec![])?;
         let below = Clip { min: f32::MIN, max: 0.0 };

@@ -381,7 +381,7 @@ impl<'a> Import<'a> {
         if count(&constant.shape)? == 0 || !constant.is_float() {
             return Err(Error::input("combines the data with integers, or with an empty constant"));
         }
-        let op = ConstantLayer { shape: constant.shape.clone(), trained };
+        let op = ConstantLayer { shape: constant.shape.clone(), trained, initial: 0.0 };
         self.layer(name, op, &[], vec![constant])
     }
 

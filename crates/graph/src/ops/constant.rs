@@ -1,7 +1,7 @@
 //! A stored value, learned or fixed, that other layers read like data.
 
 use serde::{Deserialize, Serialize};
-use striate_tensor::{Result, Shape};
+use striate_tensor::{Error, Result, Shape};
 
 use super::{LayerOp, Operands, VariableSpec, is_false};
 use crate::Init;
@@ -16,6 +16,13 @@ pub struct Constant {
     /// Whether training updates it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub trained: bool,
+    /// The initial value of all elements.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub initial: f32,
+}
+
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
 }
 
 impl LayerOp for Constant {
@@ -24,6 +31,9 @@ impl LayerOp for Constant {
     }
 
     fn output(&self, _inputs: &[&Shape]) -> Result<Shape> {
+        if !self.initial.is_finite() {
+            return Err(Error::input("initial must be a finite number"));
+        }
         Ok(Shape::new(self.shape.clone()))
     }
 
@@ -32,7 +42,7 @@ impl LayerOp for Constant {
             name: "value",
             shape: Shape::new(self.shape.clone()),
             role: if self.trained { Role::Parameter } else { Role::Buffer },
-            init: Some(Init::Constant(0.0)),
+            init: Some(Init::Constant(self.initial)),
             fan: (1, 1).into(),
         }]
     }

@@ -29,6 +29,17 @@ pub(super) fn cases() -> Vec<Case> {
             "a step schedule",
             field(schedule, "name = \"step\"\nwarmup = 0\nmilestones = [0.1, 0.9]\nfactor = 0.5"),
         ),
+        good("self-organizing cells", field("self_organization", "speed = [1, 2, 3]")),
+        bad(
+            "10,000 layers of self-organizing cells",
+            field("self_organization", &format!("layers = [{}]", "'s',".repeat(10_000))),
+            "self_organization.layers must have 1 to 64 names",
+        ),
+        bad(
+            "two methods without gradient descent",
+            "[svm]\n[self_organization]\n",
+            "svm and self_organization exclude each other; omit one",
+        ),
         good(
             "the largest values",
             field(train, "epochs = 1048576\nbatch = 1048576\nseed = 9223372036854775807"),

@@ -41,8 +41,8 @@ pub const MILESTONES: &[Milestone] = &[
         idea: "Layers of simple and complex cells with shared weights, trained without supervision.",
         link: "https://doi.org/10.1007/BF00344251",
         branch: Branch::Trunk,
-        model: None,
-        stated: Some("16×16 inputs, six layers of 24 planes (paper not checked)"),
+        model: Some("neocognitron"),
+        stated: None,
         errors: &[],
     },
     Milestone {

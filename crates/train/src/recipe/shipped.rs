@@ -21,6 +21,11 @@ pub const SHIPPED: &[ShippedRecipe] = &[
         name: "lenet5-fashion-mnist",
         text: include_str!("../../recipes/lenet5-fashion-mnist.toml"),
     },
+    ShippedRecipe { name: "neocognitron", text: include_str!("../../recipes/neocognitron.toml") },
+    ShippedRecipe {
+        name: "neocognitron-digits",
+        text: include_str!("../../recipes/neocognitron-digits.toml"),
+    },
     ShippedRecipe { name: "hog-svm", text: include_str!("../../recipes/hog-svm.toml") },
     ShippedRecipe { name: "sift-svm", text: include_str!("../../recipes/sift-svm.toml") },
     ShippedRecipe { name: SMALL, text: include_str!("../../recipes/small.toml") },

@@ -46,40 +46,6 @@ fn is_usual(descriptors: &usize) -> bool {
 const HINGE: &str = "hinge";
 const SQUARED_HINGE: &str = "squared_hinge";
 
-/// The fields of other tables that have an effect on support vector machines.
-const EFFECTIVE: [&str; 13] = [
-    "model.name",
-    "data.spec",
-    "data.holdout",
-    "data.share",
-    "data.sample_rate",
-    "data.seconds",
-    "data.mels",
-    "data.size",
-    "data.mean",
-    "data.std",
-    "data.unreadable",
-    "data.max_pixels",
-    "data.features",
-];
-const SEED: &str = "train.seed";
-
-/// Whether a field of the recipe has an effect on support vector machines.
-pub(crate) fn has_effect(field: &str) -> bool {
-    let (table, _) = field.split_once('.').unwrap_or((field, ""));
-    table == "svm" || field == SEED || EFFECTIVE.iter().any(|own| is_in(field, own))
-}
-
-/// Whether `field` is `other` or a field of it.
-fn is_in(field: &str, other: &str) -> bool {
-    field.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-/// The error about a field without effect.
-pub(crate) fn without_effect(field: &str) -> Error {
-    Error::input(format!("{field} has no effect on support vector machines; omit it"))
-}
-
 impl SvmPart {
     pub(super) fn check(&self) -> Result<()> {
         if ![HINGE, SQUARED_HINGE].contains(&self.loss.as_str()) {

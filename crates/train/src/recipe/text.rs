@@ -9,7 +9,7 @@ use striate_tensor::text::reword;
 use striate_tensor::{Error, Result, nearest};
 
 use super::loss::CLASS_WEIGHTS;
-use super::{Recipe, SvmPart, has_effect, transforms, unknown};
+use super::{Recipe, Replacement, SelfOrganizationPart, SvmPart, transforms, unknown};
 
 /// Limit on the bytes of a recipe.
 const MAX_TEXT: usize = 1 << 20;
@@ -113,7 +113,8 @@ impl Recipe {
     /// Returns the fields that have an effect by dotted name with their values as TOML, such as `optim.lr` and `0.05`.
     pub fn fields(&self) -> Vec<(String, String)> {
         let mut fields = self.every_field();
-        fields.retain(|(field, _)| self.svm.is_none() || has_effect(field));
+        let method = self.replacement();
+        fields.retain(|(field, _)| method.is_none_or(|method| method.has_effect(field)));
         fields
     }
 
@@ -127,19 +128,19 @@ impl Recipe {
     /// Returns the recipe as TOML with every field that has an effect; those of later versions only if they are
     /// set.
     pub fn to_text(&self) -> String {
-        let text = match self.svm {
+        let text = match self.replacement() {
             None => toml::to_string(self),
-            Some(_) => toml::to_string(&self.effective_table()),
+            Some(method) => toml::to_string(&self.effective_table(method)),
         };
         text.expect("a recipe has a text form")
     }
 
-    /// The fields that have an effect on support vector machines.
-    fn effective_table(&self) -> toml::Table {
+    /// The fields that have an effect on a method without gradient descent.
+    fn effective_table(&self, method: Replacement) -> toml::Table {
         let mut table = self.table();
         for (name, part) in &mut table {
             let part = part.as_table_mut().expect("a recipe consists of tables");
-            part.retain(|field, _| has_effect(&format!("{name}.{field}")));
+            part.retain(|field, _| method.has_effect(&format!("{name}.{field}")));
         }
         table.retain(|_, part| part.as_table().is_some_and(|part| !part.is_empty()));
         table
@@ -192,6 +193,8 @@ fn known_fields() -> toml::Table {
     let mut svm = toml::Table::try_from(SvmPart::default()).expect("a table has a text form");
     svm.extend(["codebook", "descriptors"].map(|name| (name.to_owned(), true.into())));
     known.insert("svm".into(), toml::Value::Table(svm));
+    let cells = toml::Table::try_from(SelfOrganizationPart::default()).expect("a table has a text form");
+    known.insert("self_organization".into(), toml::Value::Table(cells));
     for (section, names) in OPTIONAL {
         let section = known[section].as_table_mut().expect("is a section of every recipe");
         section.extend(names.iter().map(|name| ((*name).to_owned(), true.into())));
@@ -475,6 +478,18 @@ mod tests {
             ("schedule.patiense=3", "did you mean schedule.patience?"),
             ("svm.tolerence=1", "did you mean svm.tolerance?"),
             ("svm.descriptors=9", "svm.descriptors has no effect without svm.codebook"),
+            (
+                "self_organization.speed=[1,2]",
+                "self_organization.speed has 2 elements, but self_organization.layers has 3",
+            ),
+            ("self_organization.layers=[]", "self_organization.layers must have 1 to 64 names"),
+            ("self_organization.rules=['label','labels','labels']", "unknown label; did you mean labels?"),
+            ("self_organization.speed=[1,-2,3]", "self_organization.speed must be finite numbers above 0"),
+            ("self_organization.selectivity=[1,nan,3]", "self_organization.selectivity must be finite"),
+            ("self_organization.columns=[0,1,1]", "self_organization.columns must be from 1 to 16384"),
+            ("self_organization.presentations=[1,2,99999999]", "must be from 1 to 1048576"),
+            ("self_organization.initial=0.0", "self_organization.initial must be"),
+            ("self_organization.plane=[1]", "self_organization.plane"),
             ("svm.c=0", "svm.c must be a finite number above 0"),
             ("svm.loss=hing", "svm.loss: unknown hing; did you mean hinge?"),
             ("data.features={name='hogg'}", "data.features.name: unknown hogg; did you mean hog?"),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use striate_insight::{ExcitingPatches, Look, MapLayer, Patch};
+use striate_insight::{ExcitingPatches, Look, MapLayer, Patch, Shifts};
 use striate_predict::Guess;
 use striate_tensor::text::{counted, pad, printable, printable_path};
 
@@ -21,6 +21,8 @@ pub struct Explained {
     /// Whether the class is the best guess, because none was named.
     pub is_best: bool,
     pub seen: Look,
+    /// What moving the image changes, if that was asked for.
+    pub shifts: Option<Shifts>,
 }
 
 /// Everything that is reported.
@@ -55,7 +57,7 @@ impl Facts<'_> {
     }
 
     fn print_explained(&self, explained: &Explained) {
-        let Explained { image, guess, is_best, seen } = explained;
+        let Explained { image, guess, is_best, seen, shifts } = explained;
         let why = if *is_best { "the best guess" } else { "asked for" };
         let size = sides(&seen.input);
         println!("{}, which {} sees as {size}", printable_path(image), printable(&self.network));
@@ -77,6 +79,14 @@ impl Facts<'_> {
             drops.width,
             drops.largest().max(0.0) * 100.0
         );
+        if let Some(shifts) = shifts {
+            println!(
+                "shifts     {} of {} images moved by up to {} pixels keep the class",
+                shifts.kept(),
+                shifts.best.len(),
+                shifts.most
+            );
+        }
     }
 
     /// Prints the facts as one JSON object.
@@ -103,7 +113,7 @@ fn add(value: &mut Value, more: Value) {
     more.into_iter().for_each(|(key, fact)| value[key] = fact);
 }
 
-fn explained_json(Explained { image, guess, is_best, seen }: &Explained) -> Value {
+fn explained_json(Explained { image, guess, is_best, seen, shifts }: &Explained) -> Value {
     let layer = seen
         .grad_cam
         .as_ref()
@@ -121,6 +131,12 @@ fn explained_json(Explained { image, guess, is_best, seen }: &Explained) -> Valu
             "positions": [occluded.drops.height, occluded.drops.width],
             "largest_drop": occluded.drops.largest(),
         },
+        "shifts": shifts.as_ref().map(|shifts| json!({
+            "most": shifts.most,
+            "images": shifts.best.len(),
+            "kept": shifts.kept(),
+            "best": shifts.best,
+        })),
         "features": seen.features.iter().map(|maps| &maps.layer.name).collect::<Vec<_>>(),
     })
 }

@@ -10,10 +10,11 @@ use anyhow::Result;
 use striate_data::Spec;
 use striate_engine::Precision;
 use striate_formats::ModelFile;
-use striate_insight::{FirstKernels, Look as Seen, Picture, class_named};
+use striate_insight::{FirstKernels, Heat, Look as Seen, Picture, Shifts, class_named};
 use striate_predict::{Classifier, Guess, check_preprocessing, open_model, read_again};
 use striate_tensor::Shape;
 use striate_tensor::text::printable_path;
+use striate_vision::{Image, network_pixels};
 
 use self::facts::{Explained, Facts};
 use self::folder::Target;
@@ -125,10 +126,37 @@ fn explain(
     ];
     for (name, heat) in maps {
         let Some(heat) = heat else { continue };
-        let bytes = striate_tensor::npy::bytes(&Shape::from([heat.height, heat.width]), &heat.values);
-        files.push((format!("{name}.npy"), format!("its numbers, {}x{}", heat.height, heat.width), bytes));
+        files.push(array(name, heat));
     }
-    Ok(Explained { image: path.to_owned(), guess, is_best: args.class.is_none(), seen })
+    let shifts = args.shifts.map(|most| moved(classifier, &image, class, most)).transpose()?;
+    if let Some(shifts) = &shifts {
+        push(files, shifts.picture(classifier.classes(), network))?;
+        files.push(array("shifts", &shifts.probabilities));
+    }
+    Ok(Explained { image: path.to_owned(), guess, is_best: args.class.is_none(), seen, shifts })
+}
+
+/// Measures the probability of `class` for moved copies of `image`.
+fn moved(
+    classifier: &Classifier,
+    image: &Image,
+    class: usize,
+    most: usize,
+) -> striate_tensor::Result<Shifts> {
+    let (shape, pixels) = network_pixels(classifier.image_preprocessing()?, image);
+    let bar = job_bar(0, "moving the image");
+    let shifts = Shifts::new(classifier, shape, &pixels, class, most, |done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    shifts.map_err(|e| e.at("--shifts"))
+}
+
+/// The numbers of a map as an array file.
+fn array(name: &str, heat: &Heat) -> Written {
+    let bytes = striate_tensor::npy::bytes(&Shape::from([heat.height, heat.width]), &heat.values);
+    (format!("{name}.npy"), format!("its numbers, {}x{}", heat.height, heat.width), bytes)
 }
 
 /// Adds a picture to `files`.

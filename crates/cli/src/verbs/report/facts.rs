@@ -11,11 +11,18 @@ use crate::device::Chosen;
 use crate::output::sides;
 
 /// Fields of the recipe that describe a training best.
-const FIELDS: [&str; 29] = [
+const FIELDS: [&str; 36] = [
     "svm.c",
     "svm.loss",
     "svm.tolerance",
     "svm.passes",
+    "self_organization.layers",
+    "self_organization.rules",
+    "self_organization.selectivity",
+    "self_organization.speed",
+    "self_organization.columns",
+    "self_organization.presentations",
+    "self_organization.initial",
     "data.features",
     "train.epochs",
     "train.batch",

@@ -18,7 +18,7 @@ const SECONDS: f64 = 5.0;
 pub fn run(mut session: Session, chosen: &Chosen, as_json: bool) -> Result<()> {
     let summary = session.summary()?;
     eprint!("{}", super::summary::text(&summary));
-    if let Some(plan) = session.plan_of_svm()? {
+    if let Some(plan) = session.plan_without_descent()? {
         return without_steps(&session, &summary, &plan, as_json);
     }
     let peak = chosen.peak();
@@ -47,7 +47,7 @@ pub fn run(mut session: Session, chosen: &Chosen, as_json: bool) -> Result<()> {
     Ok(())
 }
 
-/// Shows the plan of the network of support vector machines, which are not trained in steps.
+/// Shows the plan of a network that is not trained in steps.
 fn without_steps(session: &Session, summary: &Summary, plan: &PlanReport, as_json: bool) -> Result<()> {
     if as_json {
         return Ok(json::print(&json!({ "recipe": session.recipe(), "summary": summary }))?);

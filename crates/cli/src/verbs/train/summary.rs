@@ -18,18 +18,18 @@ const FEW_FILES: usize = 5;
 
 /// Returns the summary, line by line.
 pub fn text(summary: &Summary) -> String {
-    let Summary { data, network, recipe, steps_per_epoch, steps, memory_bytes, svm_features, device } =
+    let Summary { data, network, recipe, steps_per_epoch, steps, memory_bytes, without_descent, device } =
         summary;
     let mut text = section("data", &data_lines(data));
     text += &section("network", &network_lines(network));
-    let what = match svm_features {
-        Some(count) => format!("{} features of each training image", grouped(*count as u64)),
+    let what = match without_descent {
+        Some(own) => format!("{} features of each training image", grouped(own.features as u64)),
         None => "a training step".into(),
     };
     text += &section("memory", &[format!("{} for {what} on {}", bytes(*memory_bytes), printable(device))]);
     text += &section("recipe", &recipe_lines(recipe));
-    if svm_features.is_some() {
-        return text + &section("steps", &["support vector machines, one class against the rest".to_owned()]);
+    if let Some(own) = without_descent {
+        return text + &section("steps", std::slice::from_ref(&own.method));
     }
     text + &section(
         "steps",

@@ -10,7 +10,7 @@ use striate_tensor::{Error, Result, zeroed};
 
 use crate::progress::{Observer, Work};
 use crate::session::Session;
-use crate::svm::BATCH;
+use crate::without_descent::BATCH;
 
 /// Most values of all features: 16 GiB.
 const MOST_VALUES: usize = 1 << 32;
@@ -41,7 +41,7 @@ impl Extractor {
     pub fn new(session: &Session, name: &str) -> Result<Extractor> {
         let (network, weights) = (session.network.clone(), session.training.weights()?);
         let whole = Inference::with_weights(network, weights, session.device.clone())?;
-        Ok(Extractor { inference: whole.until(name)?, count: session.svm_features()? })
+        Ok(Extractor { inference: whole.until(name)?, count: session.feature_count()? })
     }
 
     /// Returns the features of the images of the part `name`; `None` if `observer` stops it.

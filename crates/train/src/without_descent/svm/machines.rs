@@ -9,8 +9,8 @@ use striate_ancestors::svm::{LinearSvm, Outcome, Progress, Settings};
 use striate_tensor::text::{counted, grouped};
 use striate_tensor::{Error, Result};
 
-use super::features::Features;
 use crate::progress::{Observer, Work};
+use crate::without_descent::features::Features;
 
 /// Units of progress of a class.
 const UNITS: usize = 1000;

@@ -1,4 +1,4 @@
-//! A run of support vector machines, in the place of the training loop.
+//! A run without gradient descent, in the place of the training loop.
 
 use std::time::{Duration, Instant};
 
@@ -7,20 +7,27 @@ use striate_tensor::{Error, Result};
 
 use crate::meter::Meter;
 use crate::progress::{Limits, Observer, Outcome};
+use crate::recipe::Replacement;
 use crate::trainer::Trainer;
 
 impl Trainer {
-    /// Trains support vector machines: one epoch, which cannot be interrupted and continued.
-    pub(crate) fn train_svm(&mut self, limits: Limits, observer: &mut dyn Observer) -> Result<Outcome> {
+    /// Trains by `method`: one epoch, which cannot be interrupted and continued.
+    pub(crate) fn train_without_descent(
+        &mut self,
+        method: Replacement,
+        limits: Limits,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
         if limits.steps.is_some() {
-            return Err(Error::input("support vector machines are not trained in steps; omit --steps"));
+            let what = format!("{} are not trained in steps; omit --steps", method.name());
+            return Err(Error::input(what));
         }
         let start = Instant::now();
         let checkpoints = Checkpoints::new(&self.folder.path, self.session.recipe().checkpoint.keep);
         let mut meter = Meter::default();
         if !self.is_finished() {
-            self.record_svm_plan()?;
-            let Some(learned) = self.session.learn_svm(observer)? else {
+            self.record_feature_plan()?;
+            let Some(learned) = self.session.learn(observer)? else {
                 checkpoints.save(&self.checkpoint()?)?;
                 return self.finish(start, &meter, Vec::new(), false);
             };
@@ -43,8 +50,8 @@ impl Trainer {
     }
 
     /// Records what computes the features and the scores.
-    fn record_svm_plan(&mut self) -> Result<()> {
-        let plan = self.session.svm_plan()?;
+    fn record_feature_plan(&mut self) -> Result<()> {
+        let plan = self.session.feature_plan()?;
         self.folder.add_plan(self.position.step, &self.session.device.arithmetic(), &plan)
     }
 }
