@@ -136,7 +136,7 @@ impl Measure {
             Measure::TestError {} => one("test error", Unit::Share, Some(run.tally.top1_error())),
             Measure::Top5Error {} => one("top-5 error", Unit::Share, Some(run.tally.top5_error())),
             Measure::TrueProbability {} => {
-                Ok(with_error("probability of the class", run.probabilities.iter().copied()))
+                Ok(with_error("probability", run.probabilities.iter().copied()))
             }
             Measure::Gain {} => {
                 let pairs = run.probabilities.iter().zip(run.baseline);
@@ -225,7 +225,7 @@ fn with_error(name: &str, values: impl Iterator<Item = f64> + Clone) -> Vec<Figu
     let squares: f64 = values.map(|value| (value - mean).powi(2)).sum();
     let error = (count > 1.0).then(|| (squares / (count - 1.0) / count).sqrt());
     let figure = |name: String, value| Figure { name, unit: Unit::Number, value };
-    vec![figure(name.to_owned(), Some(mean)), figure(format!("standard error of the {name}"), error)]
+    vec![figure(name.to_owned(), Some(mean)), figure(format!("standard error ({name})"), error)]
 }
 
 /// The step at the end of the first epoch whose figure in `column` is below `bound`.

@@ -8,9 +8,9 @@ use super::Compute;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each line names an experiment and its claim's subject; the line below has its
-recorded result: the first figure of each variant, or the best variant on each
-data set.")]
+Each line names an experiment and its subject. The line below it has the
+recorded result, if there is one: the first figure of each variant, or the best
+variant on each data set.")]
 pub struct Experiments {
     /// Print one JSON object to stdout
     #[arg(long)]

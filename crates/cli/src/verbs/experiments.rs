@@ -33,8 +33,9 @@ pub fn run(args: Experiments) -> Result<()> {
     }
     let width = entries.iter().map(|(definition, _)| definition.name.len()).max().unwrap_or(0);
     for (definition, record) in &entries {
-        println!("  {:width$}  {}", definition.name, definition.title);
-        println!("  {:width$}    {}", "", result(definition, record.as_ref()));
+        let result = result(definition, record.as_ref());
+        let place = if record.is_some() { format!("\n  {:width$}    ", "") } else { ": ".to_owned() };
+        println!("  {:width$}  {}{place}{result}", definition.name, definition.title);
     }
     println!("run one: striate experiment NAME");
     Ok(())

@@ -318,7 +318,7 @@ mod tests {
     fn legend_continues_on_further_lines() {
         let series: Vec<Series> = (0..6).map(|i| (format!("a long name {i}"), vec![(0.0, 1.0)])).collect();
         let (places, height) = legend(&series, [54.0, 444.0]);
-        assert_eq!((places[0], places[2][1] > 16.0, height > 18.0), ([54.0, 16.0], true, true));
+        assert_eq!((places[0], places[3][1] > 16.0, height > 18.0), ([54.0, 16.0], true, true));
         assert!(places.iter().all(|place| place[0] < 444.0), "{places:?}");
         assert_eq!(legend(&series[..1], [54.0, 444.0]).1, 18.0);
     }
