@@ -135,9 +135,7 @@ impl Measure {
         match self {
             Measure::TestError {} => one("test error", Unit::Share, Some(run.tally.top1_error())),
             Measure::Top5Error {} => one("top-5 error", Unit::Share, Some(run.tally.top5_error())),
-            Measure::TrueProbability {} => {
-                Ok(with_error("probability", run.probabilities.iter().copied()))
-            }
+            Measure::TrueProbability {} => Ok(with_error("probability", run.probabilities.iter().copied())),
             Measure::Gain {} => {
                 let pairs = run.probabilities.iter().zip(run.baseline);
                 Ok(with_error("gain", pairs.map(|(own, before)| own - before)))
