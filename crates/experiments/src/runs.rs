@@ -29,7 +29,7 @@ impl Run<'_> {
     }
 
     /// Returns what runs that take about as long have in common.
-    fn kind(&self) -> (String, Option<String>) {
+    fn kind(&self) -> Kind {
         (self.variant.name.clone(), self.data.name.clone())
     }
 }
@@ -47,22 +47,31 @@ impl fmt::Display for Run<'_> {
     }
 }
 
+/// A variant and a data set.
+type Kind = (String, Option<String>);
+
 /// The seconds that runs took.
 #[derive(Default)]
-pub(crate) struct Times(BTreeMap<(String, Option<String>), Vec<f64>>);
+pub(crate) struct Times(BTreeMap<Kind, Vec<f64>>);
 
 impl Times {
     pub fn add(&mut self, run: Run, seconds: f64) {
         self.0.entry(run.kind()).or_default().push(seconds);
     }
 
-    /// Estimates the seconds of all `runs`: of each kind, the mean of those known; of others, the mean of all; `None` if
-    /// none is known.
+    /// Estimates the seconds of all `runs`: of each, the mean of its kind, or else of its variant on any data, or else of
+    /// all; `None` if none is known.
     pub fn estimate<'a>(&self, runs: impl Iterator<Item = Run<'a>>) -> Option<f64> {
-        let mean = |seconds: &[f64]| seconds.iter().sum::<f64>() / seconds.len() as f64;
-        let all: Vec<f64> = self.0.values().flatten().copied().collect();
-        let of_run = |run: Run| self.0.get(&run.kind()).map_or_else(|| mean(&all), |own| mean(own));
-        (!all.is_empty()).then(|| runs.map(of_run).sum())
+        let mean = |known: &dyn Fn(&Kind) -> bool| {
+            let seconds = self.0.iter().filter(|(kind, _)| known(kind)).flat_map(|(_, seconds)| seconds);
+            let count = seconds.clone().count();
+            (count > 0).then(|| seconds.sum::<f64>() / count as f64)
+        };
+        let of_run = |run: Run| {
+            let own = run.kind();
+            mean(&|kind| *kind == own).or_else(|| mean(&|kind| kind.0 == own.0)).or_else(|| mean(&|_| true))
+        };
+        runs.map(of_run).sum()
     }
 }
 
