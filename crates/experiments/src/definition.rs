@@ -6,30 +6,47 @@
 //! source = "Srivastava et al., JMLR 2014"
 //! seeds = 3
 //! measures = [{ figure = "test_error" }, { figure = "train_error" }]
+//! set = []                      # assignments to all recipes, also those that variants name
 //!
 //! [recipe]                      # a recipe as for `striate train`
 //! data = { spec = "fashion-mnist", share = 0.1 }
+//!
+//! [[data]]                      # for several data sets; each variant runs on each
+//! name = "mnist"
+//! set = ["data.spec = 'mnist'"]
+//!
+//! [[data]]
+//! name = "elpv"                 # files in the data folder; $fold is the seed modulo `folds`
+//! files = { path = "elpv/fold-$fold", folds = 5, get = "scripts/fetch-data.sh elpv" }
 //!
 //! [[variants]]
 //! name = "without"
 //! network = "network.toml"      # a file of the folder, or a built-in network
 //! replace = { rate = "0.0" }    # replaces $rate in its text
+//! recipe = "hog-svm"            # a built-in recipe instead of [recipe]
+//! set = []                      # assignments to its recipe, at any scale
+//!
+//! [[variants]]                  # instead of training: the evaluation of a model
+//! name = "crops"
+//! model = { path = "weights/a.safetensors", get = "scripts/fetch-weights.sh" }
+//! protocol = "10crop"           # as for `striate eval --protocol`
+//! baseline = "center"           # the variant above it that gains are relative to
 //!
 //! [full]                        # what --full changes
 //! set = ["data.share = 1.0"]
 //! ```
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
 use striate_formats::sha256;
-use striate_graph::Network;
 use striate_tensor::text::reword;
 use striate_tensor::{Error, Result};
 use striate_train::Recipe;
 
 use crate::Experiment;
+use crate::data::DataSet;
 use crate::measure::Measure;
+use crate::runs::Run;
+use crate::text::Text;
+use crate::variant::Variant;
 
 /// The scale of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,53 +72,14 @@ pub struct Definition {
     pub seeds: u64,
     /// The variants that are compared.
     pub variants: Vec<Variant>,
+    /// The data sets on which they are; one without a name if the recipes name it.
+    pub data: Vec<DataSet>,
     pub(crate) measures: Vec<Measure>,
     recipe: Recipe,
+    set: Vec<String>,
     full: Vec<String>,
     /// SHA-256 of all texts.
     digest: String,
-}
-
-/// One of the networks or recipes that an experiment compares.
-#[derive(Debug, Clone)]
-pub struct Variant {
-    /// Its name, of letters, digits and hyphens.
-    pub name: String,
-    /// Its network.
-    pub network: Network,
-    set: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Text {
-    title: String,
-    claim: String,
-    source: String,
-    seeds: u64,
-    measures: Vec<Measure>,
-    #[serde(default)]
-    recipe: toml::Table,
-    variants: Vec<VariantText>,
-    #[serde(default)]
-    full: Full,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VariantText {
-    name: String,
-    network: String,
-    #[serde(default)]
-    replace: BTreeMap<String, String>,
-    #[serde(default)]
-    set: Vec<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct Full {
-    set: Vec<String>,
 }
 
 impl Definition {
@@ -109,67 +87,104 @@ impl Definition {
         let place = |e: Error| e.at(format!("experiment {}", experiment.name));
         let text: Text = toml::from_str(experiment.text)
             .map_err(|e| place(Error::input(reword(&e.to_string(), "experiment"))))?;
-        let recipe = Recipe::from_text(&text.recipe.to_string()).map_err(place)?;
+        Definition::of(text, experiment).map_err(place)
+    }
+
+    fn of(text: Text, experiment: &Experiment) -> Result<Definition> {
         let variants = text.variants.iter().map(|variant| Variant::parse(variant, experiment));
+        let mut data = text.data.iter().map(DataSet::parse).collect::<Result<Vec<_>>>()?;
+        if data.is_empty() {
+            data.push(DataSet::default());
+        }
         let definition = Definition {
             name: experiment.name,
             title: text.title,
             claim: text.claim,
             source: text.source,
             seeds: text.seeds,
-            variants: variants.collect::<Result<_>>().map_err(place)?,
+            variants: variants.collect::<Result<_>>()?,
+            data,
             measures: text.measures,
-            recipe,
+            recipe: Recipe::from_text(&text.recipe.to_string())?,
+            set: text.set,
             full: text.full.set,
             digest: sha256(experiment.texts().as_bytes()),
         };
-        for scale in [Scale::Small, Scale::Full] {
-            let recipes = definition.variants.iter().map(|variant| definition.recipe(variant, 0, scale));
-            recipes.collect::<Result<Vec<_>>>().map_err(place)?;
-        }
+        definition.check()?;
         Ok(definition)
     }
 
-    /// Returns a digest of all that determines the runs at a scale.
-    pub(crate) fn digest(&self, scale: Scale) -> String {
-        let scale = if scale == Scale::Full { "full" } else { "small" };
-        format!("{} {scale}", self.digest)
+    fn check(&self) -> Result<()> {
+        for run in self.runs(1).filter(|run| run.variant.training().is_some()) {
+            for scale in [Scale::Small, Scale::Full] {
+                self.recipe_on(run, scale, None).map_err(|e| e.at(&run.variant.name))?;
+            }
+        }
+        let is_evaluated = self.variants.iter().any(|variant| variant.training().is_none());
+        if is_evaluated && self.data.iter().any(|data| data.files.is_none()) {
+            return Err(Error::input("models are evaluated on files; give each data set files"));
+        }
+        for (index, variant) in self.variants.iter().enumerate() {
+            if let Some(measure) = self.measures.iter().find(|measure| !measure.fits(&variant.work)) {
+                let what = format!("variant {}: {measure:?} does not apply to what it does", variant.name);
+                return Err(Error::input(what));
+            }
+            let is_above = |name: &String| self.variants[..index].iter().any(|other| other.name == *name);
+            if let Some(name) = variant.baseline.as_ref().filter(|name| !is_above(name)) {
+                let what = format!("variant {}: its baseline {name} is not above it", variant.name);
+                return Err(Error::input(what));
+            }
+        }
+        Ok(())
     }
 
-    /// Returns the recipe of `variant` with `seed`. What a variant sets comes last, so that it holds at any scale.
+    /// Returns a digest of all texts.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Whether networks are trained, so that results depend on seeds.
+    pub fn trains(&self) -> bool {
+        self.variants.iter().any(|variant| variant.training().is_some())
+    }
+
+    /// Whether the scale changes what is done.
+    pub fn has_scales(&self) -> bool {
+        !self.full.is_empty()
+    }
+
+    /// Returns the runs with `seeds` seeds: seed by seed, so that a part of them compares all variants, then data set by
+    /// data set.
+    pub fn runs(&self, seeds: u64) -> impl Iterator<Item = Run<'_>> {
+        let of_data = move |seed, data| self.variants.iter().map(move |variant| Run { variant, data, seed });
+        (0..seeds).flat_map(move |seed| self.data.iter().flat_map(move |data| of_data(seed, data)))
+    }
+
+    /// Returns the recipe of a run that trains a network. What a variant sets comes last, so that it holds at any scale.
     ///
     /// # Errors
-    /// If an assignment does not fit the recipe.
-    pub fn recipe(&self, variant: &Variant, seed: u64, scale: Scale) -> Result<Recipe> {
+    /// If an assignment does not fit the recipe, or the data has not been downloaded.
+    pub fn recipe(&self, run: Run, scale: Scale) -> Result<Recipe> {
+        let spec = run.data.files.as_ref().map(|files| files.find(run.seed)).transpose()?;
+        self.recipe_on(run, scale, spec)
+    }
+
+    /// As [`Definition::recipe`], on the data set `spec` if there is one.
+    fn recipe_on(&self, run: Run, scale: Scale, spec: Option<String>) -> Result<Recipe> {
+        let Run { variant, data, seed } = run;
+        let Some(training) = variant.training() else {
+            return Err(Error::input(format!("variant {} is not trained", variant.name)));
+        };
         let full = self.full.iter().filter(|_| scale == Scale::Full);
-        let mut recipe =
-            full.chain(&variant.set).try_fold(self.recipe.clone(), |recipe, set| recipe.with(set))?;
-        recipe.model.name.clone_from(&variant.network.name);
+        let all = self.set.iter().chain(&data.set).chain(full).chain(&variant.set);
+        let base = training.recipe.as_ref().unwrap_or(&self.recipe).clone();
+        let mut recipe = all.into_iter().try_fold(base, |recipe, set| recipe.with(set))?;
+        if let Some(spec) = spec {
+            recipe.data.spec = spec;
+        }
+        recipe.model.name.clone_from(&training.network.name);
         recipe.train.seed = seed;
         recipe.check()?;
         Ok(recipe)
-    }
-}
-
-impl Variant {
-    fn parse(text: &VariantText, experiment: &Experiment) -> Result<Variant> {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
-        if text.name.is_empty() || text.name.starts_with('.') || !text.name.chars().all(is_plain) {
-            return Err(Error::input(format!(
-                "variant {}: a name has letters, digits, dots, hyphens",
-                text.name
-            )));
-        }
-        let own = experiment.networks.iter().find(|(file, _)| *file == text.network);
-        let network = match own {
-            Some((_, template)) => {
-                let filled = text.replace.iter().fold((*template).to_owned(), |filled, (word, value)| {
-                    filled.replace(&format!("${word}"), value)
-                });
-                Network::from_text(&filled)?
-            }
-            None => (striate_models::find(&text.network)?.build)()?,
-        };
-        Ok(Variant { name: text.name.clone(), network, set: text.set.clone() })
     }
 }

@@ -48,6 +48,9 @@ pub struct Figures {
     pub weights_sha256: String,
     /// The figures, in the order of the definition.
     pub figures: Vec<Figure>,
+    /// The probability of its class for each test image, if a model was only evaluated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probabilities: Vec<f64>,
 }
 
 impl Unit {
@@ -60,6 +63,14 @@ impl Unit {
             Unit::Number => format!("{value:.2e}"),
             Unit::Seconds => format!("{value:.0} s"),
         }
+    }
+
+    /// Returns a mean with a standard deviation as text, the sign of the unit once.
+    pub fn text_with(self, mean: f64, deviation: f64) -> String {
+        let (mean, deviation) = (self.text(mean), self.text(deviation));
+        let sign = mean.rsplit_once(' ').map_or("", |(_, sign)| sign);
+        let bare = mean.trim_end_matches(sign).trim_end();
+        if sign.is_empty() { format!("{mean} ± {deviation}") } else { format!("{bare} ± {deviation}") }
     }
 }
 
@@ -101,5 +112,7 @@ mod tests {
         ] {
             assert_eq!(unit.text(value), expected);
         }
+        assert_eq!(Unit::Share.text_with(0.0931, 0.0012), "9.31 ± 0.12 %");
+        assert_eq!(Unit::Number.text_with(0.25, 0.01), "0.2500 ± 0.0100");
     }
 }

@@ -2,7 +2,7 @@
 
 use striate_tensor::{Error, Result, nearest};
 
-use crate::Definition;
+use crate::{Definition, Record};
 
 /// An experiment of the program.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +30,7 @@ macro_rules! experiment {
 pub const SHIPPED: &[Experiment] = &[
     experiment!("sharing", "full.toml", "local.toml", "shared.toml"),
     experiment!("pooling", "network.toml"),
+    experiment!("shifts", "pooled.toml", "strided.toml"),
     experiment!("activations", "network.toml"),
     experiment!("dropout", "network.toml"),
     experiment!("response-normalization", "with.toml", "without.toml"),
@@ -37,9 +38,15 @@ pub const SHIPPED: &[Experiment] = &[
     experiment!("global-pooling", "global-pooling.toml", "fully-connected.toml"),
     experiment!("one-by-one", "b.toml", "c.toml", "d.toml"),
     experiment!("small-kernels", "one-5x5.toml", "two-3x3.toml", "one-7x7.toml", "three-3x3.toml"),
+    experiment!("auxiliary-heads", "network.toml"),
+    experiment!("crops"),
     experiment!("batch-norm", "with.toml", "without.toml"),
     experiment!("degradation"),
+    experiment!("ancestors", "mlp.toml", "nin.toml", "vgg.toml"),
 ];
+
+/// The names of the experiments in whose folders there are results, with these.
+const RESULTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/results.rs"));
 
 impl Experiment {
     /// All texts, one after another.
@@ -54,6 +61,15 @@ impl Experiment {
     /// If the text is invalid, which a test rules out.
     pub fn definition(&self) -> Result<Definition> {
         Definition::parse(self)
+    }
+
+    /// Returns the recorded result; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// If it is damaged, which a test rules out.
+    pub fn record(&self) -> Result<Option<Record>> {
+        let found = RESULTS.iter().find(|(name, _)| *name == self.name);
+        found.map(|(name, text)| Record::from_text(text).map_err(|e| e.at(name))).transpose()
     }
 }
 

@@ -8,7 +8,9 @@ use super::svg::{bar, cell, circle, image, label, line, path};
 pub type Series = (String, Vec<(f64, f64)>);
 
 /// Number of colors of lines in the style.
-const COLORS: usize = 4;
+const COLORS: usize = 6;
+/// The most lines that a chart can tell apart.
+pub const MOST_LINES: usize = COLORS;
 /// Most points of a line that are drawn; of more, every n-th.
 const MOST_POINTS: usize = 400;
 
@@ -61,8 +63,12 @@ impl Axis {
 /// Plots lines over a common axis of whole numbers named `axis`, with a legend. Points that are not finite, or beyond
 /// 1e30, are left out.
 pub fn lines(title: &str, axis: &str, series: &[Series]) -> String {
-    const SIZE: [f64; 2] = [460.0, 280.0];
-    let (left, right, top, bottom) = (54.0, SIZE[0] - 16.0, 40.0, SIZE[1] - 44.0);
+    const WIDTH: f64 = 460.0;
+    let (left, right) = (54.0, WIDTH - 16.0);
+    let (places, legend) = legend(series, [left, right]);
+    // Further lines of the legend make the chart higher.
+    let (top, height) = (22.0 + legend, 262.0 + legend);
+    let bottom = height - 44.0;
     let points = series.iter().flat_map(|(_, points)| points.iter().filter(is_usable));
     let across = Axis::over(points.clone().map(|p| p.0), 6, true);
     let up = Axis::over(points.map(|p| p.1).chain([0.0]), 5, false);
@@ -78,13 +84,11 @@ pub fn lines(title: &str, axis: &str, series: &[Series]) -> String {
         drawing += &label(x(value), bottom + 18.0, "small middle", &text);
     }
     drawing += &line([left, bottom], [right, bottom], "axis");
-    drawing += &label(f64::midpoint(left, right), SIZE[1] - 6.0, "small middle", axis);
-    let mut legend = left;
-    for (index, (name, points)) in series.iter().enumerate() {
+    drawing += &label(f64::midpoint(left, right), height - 6.0, "small middle", axis);
+    for (index, ((name, points), [from, row])) in series.iter().zip(places).enumerate() {
         let class = format!("series s{}", index % COLORS);
-        drawing += &line([legend, 16.0], [legend + 20.0, 16.0], &class);
-        drawing += &label(legend + 26.0, 20.0, "small", name);
-        legend += 42.0 + 7.0 * name.chars().count() as f64;
+        drawing += &line([from, row], [from + 20.0, row], &class);
+        drawing += &label(from + 26.0, row + 4.0, "small", name);
         let points: Vec<&(f64, f64)> = points.iter().filter(is_usable).collect();
         let places: Vec<[f64; 2]> = points.iter().map(|p| [x(p.0), y(p.1)]).collect();
         let every = places.len().div_ceil(MOST_POINTS).max(1);
@@ -100,8 +104,61 @@ pub fn lines(title: &str, axis: &str, series: &[Series]) -> String {
             );
         }
     }
-    image(SIZE[0], SIZE[1], title, &drawing)
+    image(WIDTH, height, title, &drawing)
 }
+
+/// Returns the places of the names of lines in a legend between two columns, and the height that it takes.
+fn legend(series: &[Series], [left, right]: [f64; 2]) -> (Vec<[f64; 2]>, f64) {
+    const ROW: f64 = 18.0;
+    let (mut x, mut y) = (left, 16.0);
+    let mut places = Vec::new();
+    for (name, _) in series {
+        let width = 42.0 + 7.0 * name.chars().count() as f64;
+        if x > left && x + width > right + 16.0 {
+            (x, y) = (left, y + ROW);
+        }
+        places.push([x, y]);
+        x += width;
+    }
+    (places, y + 2.0)
+}
+
+/// Plots the values of each row as dots, and their mean as a line, over a common axis named `axis`. Values that are not
+/// finite, or beyond 1e30, are left out.
+pub fn dots(title: &str, axis: &str, rows: &[(String, Vec<f64>)]) -> String {
+    const WIDTH: f64 = 460.0;
+    const ROW: f64 = 26.0;
+    let longest = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(NAME_OF_ROW);
+    let (left, right, top) = (24.0 + 7.0 * longest as f64, WIDTH - 24.0, 12.0);
+    let bottom = top + ROW * rows.len() as f64;
+    let usable = |values: &[f64]| values.iter().copied().filter(|v| v.abs() < 1e30).collect::<Vec<_>>();
+    let rows: Vec<(&String, Vec<f64>)> = rows.iter().map(|(name, values)| (name, usable(values))).collect();
+    let across = Axis::over(rows.iter().flat_map(|(_, values)| values.iter().copied()), 5, false);
+    let x = |value: f64| left + across.share(value) * (right - left);
+    let mut drawing = String::new();
+    for (value, text) in across.ticks() {
+        drawing += &line([x(value), top], [x(value), bottom], "grid");
+        drawing += &label(x(value), bottom + 16.0, "small middle", &text);
+    }
+    drawing += &label(f64::midpoint(left, right), bottom + 34.0, "small middle", axis);
+    for (row, (name, values)) in rows.iter().enumerate() {
+        let y = top + ROW * (row as f64 + 0.5);
+        let short = shortened(name, NAME_OF_ROW);
+        drawing += &label(left - 12.0, y + 4.0, "small end", &short);
+        if values.is_empty() {
+            continue;
+        }
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        drawing += &line([x(mean), y - 9.0], [x(mean), y + 9.0], "axis");
+        for value in values {
+            drawing += &circle([x(*value), y], 4.0, "dot s0", &format!("{name}: {value:.4}"));
+        }
+    }
+    image(WIDTH, bottom + 42.0, title, &drawing)
+}
+
+/// Most characters of the name of a row of [`dots`].
+const NAME_OF_ROW: usize = 24;
 
 fn is_usable(p: &&(f64, f64)) -> bool {
     p.0.abs() < 1e30 && p.1.abs() < 1e30
@@ -245,6 +302,25 @@ mod tests {
             assert!(drawing.contains("&lt;name&gt;") && !drawing.contains("NaN") && !drawing.contains("inf"));
             assert!(drawing.len() < 20_000, "{}", drawing.len());
         }
+    }
+
+    #[test]
+    fn any_dots_can_be_drawn() {
+        for values in [vec![], vec![0.0], vec![2.0, f64::NAN], vec![1.0, 1e300, -1e29]] {
+            let drawing = dots("t", "error", &[("<name>".into(), values), ("b".into(), vec![])]);
+            assert!(drawing.contains("&lt;name&gt;") && !drawing.contains("NaN") && !drawing.contains("inf"));
+        }
+        let drawing = dots("t", "error", &[("a".into(), vec![1.0, 2.0]), ("b".into(), vec![3.0])]);
+        assert_eq!((drawing.matches("<circle").count(), drawing.matches("class=\"axis\"").count()), (3, 2));
+    }
+
+    #[test]
+    fn legend_continues_on_further_lines() {
+        let series: Vec<Series> = (0..6).map(|i| (format!("a long name {i}"), vec![(0.0, 1.0)])).collect();
+        let (places, height) = legend(&series, [54.0, 444.0]);
+        assert_eq!((places[0], places[3][1] > 16.0, height > 18.0), ([54.0, 16.0], true, true));
+        assert!(places.iter().all(|place| place[0] < 444.0), "{places:?}");
+        assert_eq!(legend(&series[..1], [54.0, 444.0]).1, 18.0);
     }
 
     #[test]

@@ -4,21 +4,21 @@ use super::{escaped, scrolling};
 
 /// A column of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
+pub struct Column<'a> {
     /// The heading.
-    pub title: &'static str,
+    pub title: &'a str,
     /// Whether it contains numbers, which are aligned at the right.
     pub is_number: bool,
 }
 
-impl Column {
+impl<'a> Column<'a> {
     /// A column of text.
-    pub const fn text(title: &'static str) -> Column {
+    pub const fn text(title: &'a str) -> Column<'a> {
         Column { title, is_number: false }
     }
 
     /// A column of numbers.
-    pub const fn number(title: &'static str) -> Column {
+    pub const fn number(title: &'a str) -> Column<'a> {
         Column { title, is_number: true }
     }
 }
@@ -27,15 +27,15 @@ impl Column {
 pub fn table(
     class: &str,
     caption: &str,
-    columns: &[Column],
+    columns: &[Column<'_>],
     rows: impl Iterator<Item = Vec<String>>,
 ) -> String {
-    let kind = |column: &Column| if column.is_number { " class=\"number\"" } else { "" };
+    let kind = |column: &Column<'_>| if column.is_number { " class=\"number\"" } else { "" };
     let head: String = columns
         .iter()
         .map(|column| format!("<th scope=\"col\"{}>{}</th>", kind(column), escaped(column.title)))
         .collect();
-    let cell = |(index, (column, text)): (usize, (&Column, &String))| match index {
+    let cell = |(index, (column, text)): (usize, (&Column<'_>, &String))| match index {
         0 => format!("<th scope=\"row\">{}</th>", escaped(text)),
         _ => format!("<td{}>{}</td>", kind(column), escaped(text)),
     };

@@ -2,6 +2,7 @@
 
 mod charts;
 mod lineage;
+mod measured;
 mod page;
 
 use anyhow::Result;
@@ -13,6 +14,7 @@ use crate::arguments::History;
 use crate::json;
 use crate::output::{grouped, table};
 use crate::outputs::{Output, check, write_file};
+use crate::verbs::experiments;
 
 /// A milestone with the figures counted in its network's graph.
 struct Counted {
@@ -26,7 +28,8 @@ pub fn run(args: History) -> Result<()> {
     let entries = MILESTONES.iter().map(counted).collect::<Result<Vec<_>>>()?;
     let claims = history::claims()?;
     if let Some(path) = &args.html {
-        write_file(path, page::page(&entries, &claims).as_bytes())?;
+        let experiments = experiments::shipped()?;
+        write_file(path, page::page(&entries, &claims, &experiments).as_bytes())?;
         eprintln!("wrote {}", printable_path(path));
     }
     if args.json {

@@ -1,14 +1,19 @@
 //! The page: text, charts and tables in one self-contained file.
 
+use striate_experiments::{Definition, Record};
 use striate_insight::page::{Page, Section, escaped, scrolling};
 use striate_models::history::{Branch, Claim, PublishedError};
 
-use super::{Counted, charts, lineage, percent};
+use super::{Counted, charts, lineage, measured, percent};
 use crate::output::grouped;
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn page(entries: &[Counted], claims: &[Claim]) -> String {
+pub(super) fn page(
+    entries: &[Counted],
+    claims: &[Claim],
+    experiments: &[(Definition, Option<Record>)],
+) -> String {
     let section = |id: &'static str, title: &str, text: &str, content: String| Section {
         id,
         title: title.to_owned(),
@@ -44,6 +49,7 @@ pub(super) fn page(entries: &[Counted], claims: &[Claim]) -> String {
             ),
         ),
         section("claims", "Common claims, and what counting gives", "", claims_table(claims)),
+        measured::section(experiments),
         section(
             "milestones",
             "The milestones",
