@@ -4,6 +4,7 @@ mod common;
 
 use common::{Folder, text};
 use serde_json::{Value, json};
+use striate_vision::{Image, encode_png};
 
 /// A sentence of one of two languages, which share letters but not words.
 fn sentence(class: &str, number: usize) -> String {
@@ -33,7 +34,7 @@ fn trained(folder: &Folder, out: &str, more: &[&str]) -> Value {
 fn two_languages_are_learned_without_errors() {
     let folder = Folder::new("languages");
     sentences(&folder, 60);
-    let run = trained(&folder, "run", &["--epochs", "6"]);
+    let run = trained(&folder, "run", &["--epochs", "12"]);
     assert_eq!(
         (&run["top1_error"], &run["summary"]["network"]["name"]),
         (&json!(0.0), &json!("char-cnn-short"))
@@ -97,17 +98,18 @@ fn images_sounds_and_texts_are_not_confused() {
     trained(&folder, "texts", &["--epochs", "1", "--no-report"]);
     folder.json(&["train", "--epochs", "1", "--no-report", "--out", "digits"]);
     folder.write("blank.txt", "\n \n");
+    folder.write("image.png", encode_png(&Image::filled(8, 8, [40; 3])).unwrap());
     let (of_texts, of_images) = ("texts/last.safetensors", "digits/last.safetensors");
     for (arguments, what) in [
         (&["predict", of_images, "--text", "a"][..], "--text applies to texts, but the model takes images"),
-        (&["predict", of_texts], "required"),
+        (&["predict", of_texts], "is missing"),
         (&["predict", of_texts, "blank.txt"], "blank.txt: has no texts, only blank lines"),
         (&["predict", of_texts, "set/test/one/a.txt", "--picture", "x.png"], "--picture applies to images"),
         (&["predict", of_texts, "--text", "a", "--size", "8"], "--size applies to images"),
         (&["eval", of_texts, "--data", "digits"], "the model takes texts, but digits has images"),
         (&["eval", of_images, "--data", "text:set"], "the model takes images, but text:set has texts"),
         (&["eval", of_texts, "--data", "text:set", "--mirror"], "--mirror applies to images"),
-        (&["look", of_texts, "set/test/one/a.txt"], "the model takes texts, not images"),
+        (&["look", of_texts, "image.png"], "the model takes texts, not images"),
         (&["train", "lenet5", "--data", "text:set"], "lenet5: takes inputs [N, 1, 32, 32], not texts"),
         (&["train", "char-cnn", "--data", "digits"], "char-cnn: takes inputs [N, 70, 1014], not images"),
         (&["train", "--data", "text:set", "--size", "9"], "data.length sets the size of texts"),

@@ -56,7 +56,8 @@ pub struct SoundOptions {
 pub struct TextOptions {
     /// Number of characters that are used of each text; by default that of the longest training text, at most 1014.
     pub length: Option<usize>,
-    /// The characters that have a plane; by default the most frequent ones of the training texts, at most 255.
+    /// The characters that have a plane; by default the most frequent ones of the training texts, which make up
+    /// 99.9 % of them, at most 255.
     pub alphabet: Option<String>,
 }
 

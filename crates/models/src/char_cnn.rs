@@ -15,6 +15,10 @@
 //!
 //! Every layer but the last is followed by ReLU. The input has a plane for each of the 70 characters of the paper's
 //! alphabet; it gets as many as the alphabet of the data.
+//!
+//! `char-cnn-short` is for a few thousand sentences, from which the linear layers would learn too little: the same
+//! convolutions with half of the features, each with batch norm, on 204 characters; then the mean of each feature over
+//! the sentence, dropout and one linear layer.
 
 use striate_graph::{Builder, Init, Network};
 use striate_tensor::Result;
@@ -36,34 +40,47 @@ const TEXTS: Model = Model {
 pub(crate) const CHAR_CNN: Model = Model {
     name: "char-cnn",
     preprocessing: ImagePreprocessing::FromData("text, 1014 characters"),
-    recipe: "texts",
-    build: || char_cnn("char-cnn", 1014, 256, 1024, Init::Normal { deviation: 0.05 }),
+    recipe: "no-batch-norm",
+    build: char_cnn,
     ..TEXTS
 };
 
-/// For sentences: a fifth of the length, half of the features, a quarter of the linear units, and He's initialization.
 pub(crate) const CHAR_CNN_SHORT: Model = Model {
     name: "char-cnn-short",
     preprocessing: ImagePreprocessing::FromData("text, 204 characters"),
     recipe: "texts",
-    build: || char_cnn("char-cnn-short", 204, 128, 256, Init::He),
+    build: char_cnn_short,
     ..TEXTS
 };
 
-fn char_cnn(name: &str, length: usize, features: usize, units: usize, init: Init) -> Result<Network> {
-    let net = Builder::new(name, [ALPHABET, length]).init(init);
+/// Kernel size of each convolution.
+const KERNELS: [usize; 6] = [7, 7, 3, 3, 3, 3];
+
+fn char_cnn() -> Result<Network> {
+    let net = Builder::new("char-cnn", [ALPHABET, 1014]).init(Init::Normal { deviation: 0.05 });
     let mut x = net.input();
-    for (number, (kernel, is_pooled)) in
-        [(7, true), (7, true), (3, false), (3, false), (3, false), (3, true)].into_iter().enumerate()
-    {
-        x = x.conv(features, kernel).named(format!("conv{}", number + 1)).relu();
-        if is_pooled {
+    for (number, kernel) in (1..).zip(KERNELS) {
+        x = x.conv(256, kernel).named(format!("conv{number}")).relu();
+        if [1, 2, 6].contains(&number) {
             x = x.max_pool(3, 3);
         }
     }
     x = x.flatten();
     for number in 1..=2 {
-        x = x.linear(units).named(format!("fc{number}")).relu().dropout(0.5);
+        x = x.linear(1024).named(format!("fc{number}")).relu().dropout(0.5);
     }
     x.linear(CLASSES).named("fc3").finish()
+}
+
+fn char_cnn_short() -> Result<Network> {
+    let net = Builder::new("char-cnn-short", [ALPHABET, 204]).init(Init::He);
+    let mut x = net.input();
+    for (number, kernel) in (1..).zip(KERNELS) {
+        x = x.conv(128, kernel).no_bias().named(format!("conv{number}"));
+        x = x.batch_norm().named(format!("bn{number}")).relu();
+        if number <= 2 {
+            x = x.max_pool(3, 3);
+        }
+    }
+    x.global_average_pool().flatten().dropout(0.5).linear(CLASSES).named("fc").finish()
 }

@@ -24,7 +24,7 @@ impl Encoder {
     /// As [`TextEncoding::check`].
     pub fn new(encoding: TextEncoding) -> Result<Encoder> {
         encoding.check()?;
-        let places = encoding.alphabet.chars().zip(1..).collect();
+        let places = encoding.alphabet.chars().zip(1..=u8::MAX).collect();
         Ok(Encoder { encoding, places })
     }
 
@@ -95,6 +95,10 @@ mod tests {
     fn columns_have_at_most_a_single_one() {
         let encoder = Encoder::new(TextEncoding { alphabet: "ab".into(), length: 3 }).unwrap();
         assert_eq!(encoder.encode("aB?"), [0.0, 0.0, 1.0, 0.0, 1.0, 0.0]);
+        let alphabet: String = ('\u{4e00}'..).take(255).collect();
+        let last = alphabet.chars().last().unwrap().to_string();
+        let longest = Encoder::new(TextEncoding { alphabet, length: 1 }).unwrap().encode(&last);
+        assert_eq!((longest.len(), longest[254]), (255, 1.0));
         assert_eq!(lowercase("İΣ").collect::<String>(), "i\u{307}σ");
     }
 }

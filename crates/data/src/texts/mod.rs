@@ -11,7 +11,7 @@ use striate_tensor::encoding::Encoding;
 use striate_tensor::names::check_class_names;
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result, zeroed};
-use striate_text::{Encoder, MOST_CHARACTERS, Statistics, TextEncoding};
+use striate_text::{Encoder, Statistics, TextEncoding};
 
 use self::find::Contents;
 pub(crate) use self::find::{Found, find};
@@ -169,25 +169,27 @@ fn choose(
             .at(first.place.display()));
     }
     encoding.check()?;
-    let (length, part) = (encoding.length, first.name());
+    let length = encoding.length;
+    let texts = first.part.map_or("the texts".to_owned(), |part| format!("the {} texts", part.name()));
     survey.notes.push(format!(
-        "{part} texts have {shortest} to {longest} characters; the first {length} are used, which {} of {} exceed \
+        "{texts} have {shortest} to {longest} characters; the first {length} are used, which {} of {} exceed \
          (data.length sets another length)",
         statistics.longer_than(length),
         statistics.texts()
     ));
     let outside = statistics.share_outside(&encoding.alphabet) * 100.0;
+    let kept = encoding.alphabet.chars().count();
     let what = match (has_own_alphabet, statistics.distinct()) {
         (true, _) => "the alphabet is given".to_owned(),
-        (false, count) if count <= MOST_CHARACTERS => {
-            format!("the alphabet is all {} of the {part} texts in lower case", counted(count, "character"))
+        (false, count) if count == kept => {
+            format!("the alphabet is all {} of {texts} in lower case", counted(count, "character"))
         }
-        (false, count) => format!(
-            "the alphabet is the {MOST_CHARACTERS} most frequent of {count} characters of the {part} texts in lower case"
-        ),
+        (false, count) => {
+            format!("the alphabet is the {kept} most frequent of {count} characters of {texts} in lower case")
+        }
     };
     survey.notes.push(format!(
-        "{what}; of the {part} texts, {outside:.2} % of the characters are outside it, besides white space, and have no \
+        "{what}; of {texts}, {outside:.2} % of the characters are outside it, besides white space, and have no \
          plane (data.alphabet sets another alphabet)"
     ));
     Ok(encoding)

@@ -72,7 +72,7 @@ fn options_fix_the_encoding() {
     let notes = data.survey.notes.join("\n");
     assert!(notes.contains("the first 2 are used, which 2 of 5 exceed"), "{notes}");
     assert!(
-        notes.contains("the alphabet is given; of the train texts, 50.00 % of the characters"),
+        notes.contains("the alphabet is given; of the train texts, 58.33 % of the characters"),
         "{notes}"
     );
     let options = LoadOptions { encoding: data.encoding.clone(), ..LoadOptions::default() };
