@@ -8,6 +8,7 @@
 #   elpv           2,624 photographs of solar cells (CC BY-NC-SA 4.0), with pip, as five folders fold-0 to fold-4
 #   stamps         796 drawings with transparency in 16 classes (GPL-2), with apt-get
 #   spoken         what the stamps show, named aloud in 8 languages (GPL-2), from the stamps
+#   languages      16,000 sentences in 16 languages (Apache-2.0), with cargo
 # Existing data are kept; checksums of new data are verified before they are stored. MNIST and Fashion-MNIST use the
 # program that $STRIATE names, or else build it, which needs cargo.
 set -euo pipefail
@@ -201,12 +202,77 @@ PYTHON
     mv "$data/spoken.part" "$data/spoken"
 }
 
+# Test sentences of the language detector Lingua, a thousand a language, from its packages of language models; the checksums
+# are those of the files with the sentences.
+languages_release=1.3.0
+languages_sha256="\
+c540fe7cd930439458d2e54600328903636dd8d9c29f727e540aa98aa69dcc7a  bokmal
+9273ad4ebbbf7f8d06cf513fdc4b9dcad3171264af5e7b007eb5e803fa43b940  bulgarian
+2b2ecfd501e388ff31da0b52fe0e2a84bc308da9a8b1c8117b55a5416f61a384  czech
+7331eea8d736e52e696e387269078754a84e9fa2ef194ee2c23471d48b64eb21  danish
+93abdc6602f52a9c49dd292416703c23db4c2e6ce4189f9a281c884d518108a9  dutch
+195259adae0739723879223bba45420b530a5de0e6ca130904a1d67aba648e4f  english
+4dda6acddb10fc8f03b2fa71cd066880d6c3b00206bdb34fc654155776435150  french
+a8982aaa6ec4af7bd80995550bbed5cd8b4ec17daa9a7fe04ad7c16944218da9  german
+0b17d7bd7d84b0373ad9781df719d939a2fa3553655b81ae9e9e640712762962  greek
+df5f243297e8308d0dc5aa9d7fa311e0b1df4400ad8abc59e8364e03940cb921  italian
+7e683fdba7429a14b5a9b9883712dbb670c35dc5ed26b0cb312fb29ec3416ce1  portuguese
+4548ddee2db72b5c504914f198bc3a30a22e8b862a3ff19437f6017e84a2d57a  russian
+208e01beb3b2404d8aa9edd5b29f6a07fc34397138d9ba6e6a7f6e0748f5e000  slovak
+c1805c5967a99996a51d6f79dcdc5f7ef8f9ef95746ede44825e76758e861507  spanish
+b1f35579e2d15ddc619c708c3c4098c74115b8593f4da34f4ff324b85e35d740  swedish
+18414d0190301d5e8339f09d6f01fb94531399eabe7ceab68253f6647d323bd7  ukrainian"
+
+# Sentences that are the same but for case and white space are kept once; one that occurs in two languages is left out. A
+# fifth of the sentences of each language, drawn with a seed, is the test part.
+languages() {
+    need cargo languages "the packages with the sentences are downloaded with cargo"
+    need python3 languages "it draws the test part"
+    say "languages: downloading the packages lingua-LANGUAGE-language-model $languages_release with cargo"
+    mkdir -p "$work/languages/src" "$work/sentences"
+    touch "$work/languages/src/lib.rs"
+    {
+        printf '[package]\nname = "languages"\nversion = "0.0.0"\nedition = "2021"\n\n[workspace]\n\n[dependencies]\n'
+        while read -r _ language; do
+            echo "lingua-$language-language-model = \"=$languages_release\""
+        done <<< "$languages_sha256"
+    } > "$work/languages/Cargo.toml"
+    retry cargo vendor --quiet --versioned-dirs --manifest-path "$work/languages/Cargo.toml" "$work/vendor"
+    while read -r sha256 language; do
+        cp "$work/vendor/lingua-$language-language-model-$languages_release/testdata/sentences.txt" \
+            "$work/sentences/$language.txt"
+        echo "$sha256  $work/sentences/$language.txt" | sha256sum --check --quiet \
+            || fail "languages: the sentences in $language have an unexpected checksum"
+    done <<< "$languages_sha256"
+    mkdir -p "$data"
+    rm -rf "$data/languages.part"
+    python3 - "$work/sentences" "$data/languages.part" <<'PYTHON'
+import collections, pathlib, random, sys
+sources, out = map(pathlib.Path, sys.argv[1:])
+languages = {}
+for file in sorted(sources.glob("*.txt")):
+    lines = file.read_text(encoding="utf-8").split("\n")
+    # By what is the same in two sentences.
+    languages[file.stem] = {" ".join(line.lower().split()): line.strip() for line in lines if line.strip()}
+counts = collections.Counter(key for sentences in languages.values() for key in sentences)
+for language, sentences in languages.items():
+    own = [line for key, line in sentences.items() if counts[key] == 1]
+    random.Random(f"0 {language}").shuffle(own)
+    tested = len(own) // 5
+    for part, lines in ("test", own[:tested]), ("train", own[tested:]):
+        file = out / part / language / "sentences.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+PYTHON
+    mv "$data/languages.part" "$data/languages"
+}
+
 store() {
     say "$1: verifying and storing"
     striate data get "$1" --from "$2"
 }
 
-known="mnist fashion-mnist onnx elpv stamps spoken"
+known="mnist fashion-mnist onnx elpv stamps spoken languages"
 [ $# != 0 ] || set -- mnist fashion-mnist onnx
 for name; do
     case " $known " in *" $name "*) ;; *) fail "unknown data set $name; choose from $known" ;; esac

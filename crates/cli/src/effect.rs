@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use striate_data::Spec;
+use striate_data::{Medium, Spec};
 use striate_formats::{Contents, contents};
 use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Result};
@@ -149,17 +149,18 @@ pub fn refuse_unused(flags: &[Flag], inputs: &[Input]) -> Result<()> {
     }
 }
 
-/// Flags about files that apply to sounds too.
+/// Flags about files that apply to sounds and texts too.
 const OF_ANY_FILES: [&str; 2] = ["--skip-unreadable", "--cache"];
 
 /// Refuses the first given one of the `flags` about image files if the data set `spec` has no image files.
 pub fn refuse_without_image_files(flags: &[(&str, bool)], spec: &str) -> Result<()> {
     let data = match Spec::parse(spec)? {
         Spec::Folder(_) | Spec::List(_) | Spec::Shards(_) => return Ok(()),
-        Spec::Audio(_) => {
+        spec @ (Spec::Audio(_) | Spec::Text(_)) => {
             let of_images: Vec<_> =
                 flags.iter().copied().filter(|(flag, _)| !OF_ANY_FILES.contains(flag)).collect();
-            return refuse_given(&of_images, &format!("applies to images, but {spec} contains sounds"));
+            let what = spec.medium().map_or("array", Medium::name);
+            return refuse_given(&of_images, &format!("applies to images, but {spec} contains {what}s"));
         }
         Spec::Digits => "is built in",
         Spec::Mnist(_) | Spec::Idx(_) | Spec::Cifar(..) => "is not stored as image files",

@@ -1,10 +1,9 @@
-//! The images or sounds that a model is measured on, and their preprocessing.
+//! The images, sounds or texts that a model is measured on, and their preprocessing.
 
 use std::path::Path;
 
-use striate_data::{Evaluation, LoadOptions, Spec, load_for_evaluation};
+use striate_data::{Evaluation, LoadOptions, Medium, Spec, load_for_evaluation};
 use striate_predict::{Classifier, align};
-use striate_tensor::encoding::Encoding;
 use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Result};
 use striate_vision::Preprocessing;
@@ -38,13 +37,13 @@ pub fn of_model(
     mut options: LoadOptions,
 ) -> Result<LoadOptions> {
     let at = |e: striate_tensor::Error| e.at(printable_path(path));
-    if let Spec::Audio(_) = spec {
-        options.encoding = Some(Encoding::Sound(classifier.sound_encoding().map_err(at)?.clone()));
-    } else if !matches!(spec, Spec::Npy(_)) && classifier.sound_encoding().is_ok() {
-        return Err(at(Error::input(format!(
-            "the model takes sounds, but {spec} has images; use --data audio:FOLDER"
-        ))));
+    let (taken, given) = (Medium::of_encoding(classifier.encoding()), spec.medium().unwrap_or(Medium::Image));
+    if taken != given && !matches!(spec, Spec::Npy(_)) {
+        let (taken, given, form) = (taken.name(), given.name(), taken.form());
+        let what = format!("the model takes {taken}s, but {spec} has {given}s; use --data {form}");
+        return Err(at(Error::input(what)));
     }
+    options.encoding = classifier.encoding().cloned();
     if spec.has_image_files() {
         let form = classifier.image_preprocessing().map_err(at)?;
         (options.steps, options.channels) = (Some(form.steps.clone()), Some(form.channels));
@@ -53,14 +52,14 @@ pub fn of_model(
 }
 
 /// The preprocessing of images from the data set `spec`, from the original on; `None` for arrays, which are used
-/// unchanged, and for sounds, which are encoded when they are loaded. `is_given`: whether a flag states the
+/// unchanged, and for sounds and texts, which are encoded when they are loaded. `is_given`: whether a flag states the
 /// preprocessing.
 pub fn form(classifier: &Classifier, spec: &Spec, is_given: bool) -> Result<Option<Preprocessing>> {
     match (spec, classifier.preprocessing()) {
-        (Spec::Npy(_) | Spec::Audio(_), _) if is_given => {
+        (Spec::Npy(_) | Spec::Audio(_) | Spec::Text(_), _) if is_given => {
             Err(Error::input("--preprocessing applies only to images; omit it"))
         }
-        (Spec::Npy(_) | Spec::Audio(_), _) => Ok(None),
+        (Spec::Npy(_) | Spec::Audio(_) | Spec::Text(_), _) => Ok(None),
         (spec, Some(form)) if !spec.has_image_files() => Ok(Some(form.clone())),
         _ => classifier.image_preprocessing().map(|form| Some(form.clone())),
     }

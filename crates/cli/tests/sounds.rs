@@ -130,7 +130,7 @@ fn images_and_sounds_are_not_confused() {
         (&["predict", of_sounds, "set/test/low/4.wav", "--size", "8"], "--size applies to images"),
         (&["predict", of_sounds, "set/test/low/4.wav", "--picture", "x.png"], "--picture applies to images"),
         (&["eval", of_sounds, "--data", "images"], "the model takes sounds, but images has images"),
-        (&["eval", of_images, "--data", "audio:set"], "the model does not take sounds"),
+        (&["eval", of_images, "--data", "audio:set"], "the model takes images, but audio:set has sounds"),
         (
             &["eval", of_sounds, "--data", "audio:set", "--protocol", "10crop"],
             "--protocol 10crop applies to images",

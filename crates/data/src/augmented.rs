@@ -80,9 +80,13 @@ impl Augmented {
     /// Checks that the augmentation can be applied.
     ///
     /// # Errors
-    /// As [`Prepared::check_transforms`], or if the augmentation is for sounds and the data is not.
+    /// As [`Prepared::check_transforms`], or if the augmentation is not for data of this kind.
     pub fn check(&self) -> Result<()> {
         match &self.augmentation {
+            Augmentation::None | Augmentation::Custom(_) => Ok(()),
+            _ if self.data.are_texts() => Err(Error::input(
+                "data.augment and data.transforms do not apply to texts; use data.augment = none",
+            )),
             Augmentation::Transforms(transforms) => self.data.check_transforms(transforms),
             Augmentation::ShiftAndMask if !self.data.are_sounds() => Err(Error::input(
                 "data.augment = sounds applies only to sounds; use none or an augmentation of images",

@@ -1,4 +1,4 @@
-//! A data set: its parts, its class names, and the preprocessing of its images or the encoding of its sounds.
+//! A data set: its parts, its class names, and the preprocessing of its images or the encoding of its samples.
 
 use sha2::{Digest, Sha256};
 use striate_tensor::Result;
@@ -69,6 +69,7 @@ pub(crate) fn fingerprint(classes: &[String], parts: [Option<&Split>; 3]) -> Res
         match &split.pixels {
             Pixels::Bytes(bytes) => hash.update(bytes),
             Pixels::Numbers(numbers) => hash.update(bytemuck::cast_slice::<f32, u8>(numbers)),
+            Pixels::Characters(places) => hash.update(places),
             Pixels::Files => split.listed().each(|image| hash.update(image))?,
         }
         hash_labels(&mut hash, &split.labels);

@@ -1,7 +1,7 @@
 //! The parts of a data set, for a description.
 
 use crate::images::Purpose;
-use crate::{Dataset, LoadOptions, Medium, Spec, Split, Survey, dataset, load, sounds};
+use crate::{Dataset, LoadOptions, Medium, Spec, Split, Survey, dataset, load, sounds, texts};
 use striate_tensor::Result;
 
 /// A data set with its parts, which need not include a training part.
@@ -45,6 +45,9 @@ impl Described {
 /// # Errors
 /// As [`load`].
 pub fn describe(spec: &Spec, options: &LoadOptions) -> Result<Described> {
+    if let Spec::Text(path) = spec {
+        return texts::describe(path, options);
+    }
     match spec.find(Purpose::Description, &[])? {
         Some(found) if spec.medium() == Some(Medium::Sound) => sounds::describe(found, options),
         Some(found) => found.describe(options),

@@ -5,7 +5,7 @@ use striate_vision::Preprocessing;
 
 use crate::dataset::listed;
 use crate::images::Purpose;
-use crate::{Dataset, LoadOptions, Spec, Split, Survey, load, npy, sounds};
+use crate::{Dataset, LoadOptions, Spec, Split, Survey, load, npy, sounds, texts};
 
 /// Images to evaluate a model on.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +58,7 @@ pub fn load_for_evaluation(
         (Spec::Audio(_), Some(found)) => sounds::measure(found, options)?,
         (_, Some(found)) => found.measure(options)?,
         (Spec::Npy(root), None) => npy::load_measured(root, options)?,
+        (Spec::Text(path), None) => texts::measure(path, classes, options)?,
         (_, None) => load(spec, options)?.into(),
     };
     let indices = match spec {

@@ -1,4 +1,4 @@
-//! Data sets: built-in, downloaded, or your own as folders of images or sounds or as arrays; batches in order.
+//! Data sets: built-in, downloaded, or your own as folders of images, sounds or texts, or as arrays; batches in order.
 
 #![forbid(unsafe_code)]
 
@@ -34,6 +34,7 @@ mod sounds;
 mod spec;
 mod split;
 mod survey;
+mod texts;
 
 pub use augmented::{Augmentation, Augmented, CustomAugmentation};
 pub use check::{
@@ -55,7 +56,7 @@ pub use inventory::{Inventory, PartInventory};
 pub use loader::{Batch, Loader, Sampling};
 pub use medium::Medium;
 pub use mnist::MnistKind;
-pub use options::{CACHE_BYTES, LoadOptions, SoundOptions, Unreadable, Watch};
+pub use options::{CACHE_BYTES, LoadOptions, SoundOptions, TextOptions, Unreadable, Watch};
 pub use order::Order;
 pub use prepared::Prepared;
 pub use shards::{PrepareOptions, Shards, prepare};

@@ -18,7 +18,7 @@ const MOST_BYTES: u64 = 1 << 30;
 /// Bytes by which a list is recognized.
 const HEAD_BYTES: u64 = 4096;
 /// The extension of the lists in a folder.
-const EXTENSION: &str = "tsv";
+pub(crate) const EXTENSION: &str = "tsv";
 
 /// Finds the images that the lists at `path` name.
 pub(crate) fn find(path: &Path, purpose: Purpose) -> Result<Collection> {

@@ -1,9 +1,10 @@
-//! What the files of a data set contain: images or sounds.
+//! What the files of a data set contain: images, sounds or texts.
 
 use std::io::Read;
 use std::path::Path;
 
 use striate_sound::SoundKind;
+use striate_tensor::encoding::Encoding;
 use striate_tensor::file::open;
 use striate_vision::{HEAD_BYTES, ImageKind};
 
@@ -14,6 +15,9 @@ use crate::folder::{ENDINGS, ending};
 const SOUND_ENDINGS: [&str; 13] =
     ["wav", "wave", "ogg", "oga", "flac", "mp3", "opus", "m4a", "aac", "aif", "aiff", "wma", "amr"];
 
+/// The extension of text files, which have no other sign.
+const TEXT_ENDING: &str = "txt";
+
 /// What the files of a data set contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Medium {
@@ -21,19 +25,40 @@ pub enum Medium {
     Image,
     /// Sounds.
     Sound,
+    /// Texts.
+    Text,
 }
 
 impl Medium {
-    /// Returns what the data set `spec` contains, as far as its form tells: images unless it is one of sounds.
+    /// Returns what the data set `spec` contains, as far as its form tells: images unless it is one of sounds or texts.
     pub fn of(spec: &str) -> Medium {
         Spec::parse(spec).ok().and_then(|spec| spec.medium()).unwrap_or(Medium::Image)
     }
 
-    /// Returns the name of one of them: `image`, `sound`.
+    /// Returns what a model with this encoding takes: images without one.
+    pub fn of_encoding(encoding: Option<&Encoding>) -> Medium {
+        match encoding {
+            None => Medium::Image,
+            Some(Encoding::Sound(_)) => Medium::Sound,
+            Some(Encoding::Text(_)) => Medium::Text,
+        }
+    }
+
+    /// Returns the name of one of them: `image`, `sound`, `text`. The plural adds an s.
     pub fn name(self) -> &'static str {
         match self {
             Medium::Image => "image",
             Medium::Sound => "sound",
+            Medium::Text => "text",
+        }
+    }
+
+    /// Returns the form of a data set of this medium, such as `audio:FOLDER`.
+    pub fn form(self) -> &'static str {
+        match self {
+            Medium::Image => "FOLDER",
+            Medium::Sound => "audio:FOLDER",
+            Medium::Text => "text:FILE",
         }
     }
 
@@ -42,6 +67,7 @@ impl Medium {
         let endings = match self {
             Medium::Image => &ENDINGS[..],
             Medium::Sound => &SOUND_ENDINGS,
+            Medium::Text => &[TEXT_ENDING],
         };
         if ending(path).is_some_and(|ending| endings.contains(&ending.as_str())) {
             return true;
@@ -54,6 +80,7 @@ impl Medium {
             && match self {
                 Medium::Image => ImageKind::of(&head).is_some(),
                 Medium::Sound => SoundKind::of(&head).is_some(),
+                Medium::Text => false,
             }
     }
 }

@@ -23,15 +23,18 @@ pub struct LoadOptions {
     /// those of a model's preprocessing.
     pub steps: Option<Vec<Step>>,
     /// Images of an image folder are held in memory if they take at most as many bytes at the size of the set;
-    /// otherwise each is decoded whenever it is needed. Encoded sounds must fit.
+    /// otherwise each is decoded whenever it is needed. Encoded sounds must fit, and so must texts and their files.
     pub cache_bytes: u64,
     /// Whether image files are decoded whenever they are needed in any case, so that the original images are augmented.
     pub keeps_originals: bool,
-    /// How sounds are encoded, instead of what follows from `sound`; for example, the encoding of a model.
+    /// How sounds or texts are encoded, instead of what follows from `sound` or `text`; for example, the encoding of a
+    /// model.
     pub encoding: Option<Encoding>,
     /// What is fixed of the encoding of sounds.
     pub sound: SoundOptions,
-    /// What watches the reading of images and sounds.
+    /// What is fixed of the encoding of texts.
+    pub text: TextOptions,
+    /// What watches the reading of files.
     pub watch: Watch,
 }
 
@@ -46,6 +49,16 @@ pub struct SoundOptions {
     pub seconds: Option<f64>,
     /// Bands of a spectrogram; 64 by default.
     pub mels: Option<usize>,
+}
+
+/// What is fixed of the encoding of texts; the rest follows from the texts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TextOptions {
+    /// Number of characters that are used of each text; by default that of the longest training text, at most 1014.
+    pub length: Option<usize>,
+    /// The characters that have a plane; by default the most frequent ones of the training texts, which make up
+    /// 99.9 % of them, at most 255.
+    pub alphabet: Option<String>,
 }
 
 /// Watches a job: is called with the number of items that are done, and with that of all items.
@@ -93,6 +106,7 @@ impl Default for LoadOptions {
             keeps_originals: false,
             encoding: None,
             sound: SoundOptions::default(),
+            text: TextOptions::default(),
             watch: Watch::default(),
         }
     }

@@ -1,8 +1,10 @@
-//! Images after the fixed steps of preprocessing, as bytes with a table that maps them to numbers, or as files.
+//! Images after the fixed steps of preprocessing, as bytes with a table that maps them to numbers, or as files; or
+//! other samples.
 
 use rayon::prelude::*;
 use striate_tensor::random::Random;
 use striate_tensor::{Error, Result, zeroed};
+use striate_text::one_hot;
 use striate_vision::augment::{Compose, Operation};
 use striate_vision::{Image, Preprocessing, input_of_pixels, preprocess};
 
@@ -27,6 +29,8 @@ enum PreparedPixels {
     /// Bytes, and for each channel the value of each byte.
     Bytes(Vec<u8>, Vec<[f32; 256]>),
     Numbers(Vec<f32>),
+    /// The characters of texts, as in [`Pixels::Characters`].
+    Characters(Vec<u8>),
     /// Files whose images the preprocessing is applied to whenever they are needed, and the value of each byte.
     Files(Box<Files>, Preprocessing, Vec<[f32; 256]>),
 }
@@ -42,10 +46,14 @@ impl Prepared {
             return Err(Error::input("there are no images"));
         }
         let Some(preprocessing) = preprocessing else {
-            let Split { shape, pixels: Pixels::Numbers(numbers), labels, .. } = split else {
-                return Err(Error::input("images need preprocessing"));
+            let Split { shape, pixels, labels, .. } = split;
+            let pixels = match pixels {
+                Pixels::Numbers(numbers) => PreparedPixels::Numbers(numbers),
+                Pixels::Characters(places) => PreparedPixels::Characters(places),
+                Pixels::Bytes(_) | Pixels::Files => {
+                    return Err(Error::input("images need preprocessing"));
+                }
             };
-            let pixels = PreparedPixels::Numbers(numbers);
             return Ok(Prepared { shape, image: shape, pixels, labels, fill: 0.0, features: None });
         };
         preprocessing.check()?;
@@ -95,6 +103,11 @@ impl Prepared {
         matches!(self.pixels, PreparedPixels::Numbers(_)) && self.shape[0] == 1
     }
 
+    /// Whether these are texts.
+    pub(crate) fn are_texts(&self) -> bool {
+        matches!(self.pixels, PreparedPixels::Characters(_))
+    }
+
     /// Whether an image takes so long that several should be read at once: it is decoded, or its features computed,
     /// whenever it is needed.
     pub(crate) fn is_slow(&self) -> bool {
@@ -134,6 +147,7 @@ impl Prepared {
             PreparedPixels::Numbers(_) => {
                 Err(Error::input("arrays are used unchanged and cannot be transformed"))
             }
+            PreparedPixels::Characters(_) => Err(Error::input("texts cannot be transformed")),
             PreparedPixels::Bytes(..) if transforms.output_size(Some([h, w])) != Some([h, w]) => {
                 Err(Error::input(format!(
                     "the transforms must end with images of {h}x{w} pixels, the network's size"
@@ -158,7 +172,9 @@ impl Prepared {
         to: &mut [f32],
     ) -> Result<()> {
         let (image, tables) = match &self.pixels {
-            PreparedPixels::Numbers(_) => panic!("numbers cannot be transformed"),
+            PreparedPixels::Numbers(_) | PreparedPixels::Characters(_) => {
+                panic!("only images can be transformed")
+            }
             PreparedPixels::Bytes(bytes, tables) => {
                 let size: usize = self.image.iter().product();
                 let image = from_planar(self.image, &bytes[index * size..][..size])?;
@@ -230,6 +246,7 @@ impl Prepared {
         assert_eq!(to.len(), size, "an image has {size} values");
         match &self.pixels {
             PreparedPixels::Numbers(numbers) => to.copy_from_slice(&numbers[index * size..][..size]),
+            PreparedPixels::Characters(places) => one_hot(&places[index * w..][..w], to),
             PreparedPixels::Bytes(bytes, tables) => {
                 let maps = bytes[index * size..][..size].chunks_exact(h * w);
                 for ((to, from), table) in to.chunks_exact_mut(h * w).zip(maps).zip(tables) {
@@ -265,7 +282,9 @@ fn pixels_of(split: Split, preprocessing: &Preprocessing) -> Result<([usize; 3],
             let tables = preprocessing.tables();
             Ok((shape, PreparedPixels::Files(Box::new(files), preprocessing.clone(), tables), labels))
         }
-        Pixels::Numbers(_) => Err(Error::input("arrays are used unchanged and cannot be preprocessed")),
+        Pixels::Numbers(_) | Pixels::Characters(_) => {
+            Err(Error::input("arrays and texts are used unchanged and cannot be preprocessed"))
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::images::{Collection, Purpose};
 use crate::mnist::MnistKind;
 use crate::{
     Dataset, LoadOptions, Medium, PartSurvey, cifar, digits, folder, idx, list, mnist, npy, shards, sounds,
+    texts,
 };
 
 /// A data set by name.
@@ -35,15 +36,18 @@ pub enum Spec {
     Shards(String),
     /// A folder like [`Spec::Folder`], with sounds.
     Audio(PathBuf),
+    /// A file of texts with labels, a folder of such files, or a folder like [`Spec::Folder`], with files of texts.
+    Text(PathBuf),
 }
 
 const NAMES: [&str; 5] = ["digits", "mnist", "fashion-mnist", "cifar10", "cifar100"];
 /// The other forms, for errors.
-const FORMS: &str = "npy:FOLDER, idx:FOLDER, list:FILE, audio:FOLDER, a folder of image folders, or shards";
+const FORMS: &str =
+    "npy:FOLDER, idx:FOLDER, list:FILE, audio:FOLDER, text:FILE, a folder of image folders, or shards";
 
 impl Spec {
     /// Parses the name of a data set: `digits`, `mnist`, `fashion-mnist`, `cifar10`, `cifar100`, `npy:FOLDER`,
-    /// `idx:FOLDER`, `list:FILE`, `audio:FOLDER`, an image folder, or shards.
+    /// `idx:FOLDER`, `list:FILE`, `audio:FOLDER`, `text:FILE`, an image folder, or shards.
     ///
     /// # Errors
     /// If it is not the name of a data set; the message suggests the nearest.
@@ -53,6 +57,7 @@ impl Spec {
             Some(("idx", folder)) => return Ok(Spec::Idx(folder.into())),
             Some(("list", path)) => return Ok(Spec::List(path.into())),
             Some(("audio", folder)) => return Ok(Spec::Audio(folder.into())),
+            Some(("text", path)) => return Ok(Spec::Text(path.into())),
             Some((name, folder)) if CifarKind::find(name).is_some() => {
                 return Ok(Spec::Cifar(CifarKind::find(name).expect("was found"), Some(folder.into())));
             }
@@ -102,6 +107,7 @@ impl Spec {
     pub fn medium(&self) -> Option<Medium> {
         match self {
             Spec::Audio(_) => Some(Medium::Sound),
+            Spec::Text(_) => Some(Medium::Text),
             spec => spec.has_image_files().then_some(Medium::Image),
         }
     }
@@ -120,7 +126,9 @@ impl Spec {
             }
             Spec::List(path) => list::find(path, purpose),
             Spec::Shards(text) => shards::find(text, purpose),
-            Spec::Digits | Spec::Mnist(_) | Spec::Npy(_) | Spec::Idx(_) | Spec::Cifar(..) => return Ok(None),
+            Spec::Digits | Spec::Mnist(_) | Spec::Npy(_) | Spec::Idx(_) | Spec::Cifar(..) | Spec::Text(_) => {
+                return Ok(None);
+            }
         }
         .map(Some)
     }
@@ -132,6 +140,7 @@ impl Spec {
             Spec::Shards(text) if Path::new(text).is_dir() => vec![text.into()],
             Spec::Shards(text) => vec![folder_of(Path::new(text)).to_owned()],
             Spec::List(path) if path.is_dir() => vec![path.clone()],
+            Spec::Text(path) if path.is_dir() => folder::data_folders(path),
             _ => vec![],
         }
     }
@@ -150,6 +159,7 @@ impl fmt::Display for Spec {
             Spec::Shards(text) => f.write_str(text),
             Spec::Folder(folder) => write!(f, "{}", folder.display()),
             Spec::Audio(folder) => write!(f, "audio:{}", folder.display()),
+            Spec::Text(path) => write!(f, "text:{}", path.display()),
         }
     }
 }
@@ -174,6 +184,7 @@ pub fn load(spec: &Spec, options: &LoadOptions) -> Result<Dataset> {
             let found = spec.find(Purpose::Training, &[])?.expect("the set consists of sound files");
             return sounds::load(found, options);
         }
+        Spec::Text(path) => return texts::load(path, options),
     };
     let forms = [&mut dataset.preprocessing, &mut dataset.predict];
     forms.into_iter().flatten().for_each(|form| adapt(form, options));
@@ -219,6 +230,7 @@ mod tests {
             "fashion-mnist",
             "npy:some/where",
             "audio:some/where",
+            "text:some/where.tsv",
             folder.path().to_str().unwrap(),
         ] {
             assert_eq!(Spec::parse(text).unwrap().to_string(), text);

@@ -1,8 +1,11 @@
-//! A part of a data set: images of one size with their labels.
+//! A part of a data set: samples of one size with their labels.
+
+use std::borrow::Cow;
 
 use striate_tensor::random::{Random, Stream};
 use striate_tensor::text::counted;
 use striate_tensor::{Error, Result};
+use striate_text::one_hot;
 use striate_vision::Image;
 
 use crate::Files;
@@ -14,6 +17,9 @@ pub enum Pixels {
     Bytes(Vec<u8>),
     /// Numbers, `[N, C, H, W]`, used unchanged.
     Numbers(Vec<f32>),
+    /// The characters of texts, `[N, W]`, each by its place in an alphabet of C characters, from 1, or 0 for none. They
+    /// become planes `[C, 1, W]` whenever they are needed ([`striate_text::one_hot`]).
+    Characters(Vec<u8>),
     /// The files of the split, each decoded to bytes whenever it is needed.
     Files,
 }
@@ -61,6 +67,7 @@ impl Split {
         let present = match &self.pixels {
             Pixels::Bytes(bytes) => bytes.len(),
             Pixels::Numbers(numbers) => numbers.len(),
+            Pixels::Characters(places) => places.len() * self.shape[0],
             Pixels::Files => self.files.as_ref().map_or(0, Files::len) * size,
         };
         if size * self.len() != present {
@@ -92,6 +99,7 @@ impl Split {
         let pixels = match &self.pixels {
             Pixels::Bytes(bytes) => Pixels::Bytes(pick(bytes, size, indices)),
             Pixels::Numbers(numbers) => Pixels::Numbers(pick(numbers, size, indices)),
+            Pixels::Characters(places) => Pixels::Characters(pick(places, self.shape[2], indices)),
             Pixels::Files => Pixels::Files,
         };
         let labels = indices.iter().map(|i| self.labels[*i]).collect();
@@ -130,9 +138,25 @@ impl Split {
             Pixels::Bytes(bytes) => bytes,
             Pixels::Files => return self.listed().image(index),
             Pixels::Numbers(_) => return Err(Error::input("arrays of numbers are not images")),
+            Pixels::Characters(_) => return Err(Error::input("texts are not images")),
         };
         let [c, h, w] = self.shape;
         from_planar(self.shape, &bytes[index * c * h * w..(index + 1) * c * h * w])
+    }
+
+    /// Returns sample number `index` as the input of a network, `[C, H, W]`; `None` for images, which need
+    /// preprocessing.
+    pub fn input(&self, index: usize) -> Option<Cow<'_, [f32]>> {
+        let [c, h, w] = self.shape;
+        match &self.pixels {
+            Pixels::Bytes(_) | Pixels::Files => None,
+            Pixels::Numbers(numbers) => Some(Cow::Borrowed(&numbers[index * c * h * w..][..c * h * w])),
+            Pixels::Characters(places) => {
+                let mut planes = vec![0.0; c * w];
+                one_hot(&places[index * w..][..w], &mut planes);
+                Some(Cow::Owned(planes))
+            }
+        }
     }
 
     /// The files of the images.
@@ -157,6 +181,13 @@ impl Split {
                 let count = (self.len() * h * w).max(1) as f64;
                 let each = (0..c).map(|channel| sums_of_numbers(numbers, self.shape, channel));
                 return Ok(moments(each, count));
+            }
+            Pixels::Characters(places) => {
+                let mut found = vec![0u64; c + 1];
+                places.iter().for_each(|place| found[usize::from(*place)] += 1);
+                // Ones and zeros are their own squares.
+                let each = found[1..].iter().map(|count| [*count as f64; 2]);
+                return Ok(moments(each, places.len().max(1) as f64));
             }
         }
         Ok(sums.moments())
@@ -286,6 +317,17 @@ mod tests {
             files: None,
         };
         assert_eq!(numbers.moments().unwrap(), (vec![1.0], vec![4.0]));
+    }
+
+    #[test]
+    fn characters_become_planes() {
+        let pixels = Pixels::Characters(vec![2, 0, 1, 1]);
+        let texts = Split { shape: [2, 1, 2], pixels, labels: vec![0, 1], files: None };
+        texts.check(2).unwrap();
+        assert_eq!(texts.input(0).unwrap()[..], [0.0, 0.0, 1.0, 0.0]);
+        assert_eq!(texts.select(&[1]).input(0).unwrap()[..], [1.0, 1.0, 0.0, 0.0]);
+        assert_eq!(texts.moments().unwrap().0, [0.5, 0.25]);
+        assert!(Split { pixels: Pixels::Characters(vec![1, 2]), ..texts }.check(2).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use striate_formats::{
 };
 use striate_graph::{Builder, Network};
 use striate_tensor::Shape;
-use striate_tensor::encoding::{Encoding, SoundEncoding, SoundForm};
+use striate_tensor::encoding::{Encoding, SoundEncoding, SoundForm, TextEncoding};
 use striate_tensor::names::check_class_names;
 use striate_tensor::preprocessing::{Preprocessing, Step};
 
@@ -382,4 +382,24 @@ fn encoding_of_sounds_is_kept_checked_and_covered_by_the_digest() {
     encoding.samples = 9;
     let error = wrong.to_bytes().unwrap_err().to_string();
     assert!(error.contains("takes inputs of [1, 1, 8], but its encoding gives [1, 1, 9]"), "{error}");
+}
+
+/// A model of texts of four characters.
+fn of_texts(alphabet: &str) -> ModelFile {
+    let network = Builder::new("texts", [2, 4]).input().flatten().linear(3).finish().unwrap();
+    let weights = Inference::initial_weights(&network, 1).unwrap();
+    let encoding = Encoding::Text(TextEncoding { alphabet: alphabet.into(), length: 4 });
+    ModelFile { encoding: Some(encoding), ..ModelFile::bare(network, weights).unwrap() }
+}
+
+#[test]
+fn encoding_of_texts_is_kept_and_checked() {
+    let model = of_texts("aß");
+    assert_eq!(ModelFile::from_bytes(&model.to_bytes().unwrap()).unwrap(), model);
+    for (alphabet, reason) in
+        [("abc", "encoding gives [3, 1, 4]"), ("aA", "lower case"), ("aa", "twice"), ("", "0 ")]
+    {
+        let error = of_texts(alphabet).to_bytes().unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
 }

@@ -85,9 +85,9 @@ impl Network {
         match *self.input {
             [c, h, w] => Ok([c, h, w]),
             _ => {
-                let sounds = if self.takes_signals() { "--data audio:FOLDER, or " } else { "" };
+                let signals = if self.takes_signals() { "--data audio:FOLDER or text:FILE, or " } else { "" };
                 Err(Error::input(format!(
-                    "network {}: takes inputs {}, not images [N, C, H, W]; use {sounds}`striate run` with arrays",
+                    "network {}: takes inputs {}, not images [N, C, H, W]; use {signals}`striate run` with arrays",
                     self.name,
                     self.input_form()
                 )))

@@ -20,7 +20,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "safetensors", read: read::safetensors },
     Target { name: "pth", read: read::pth },
     Target { name: "onnx", read: read::onnx },
@@ -29,6 +29,7 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "npy", read: read::npy },
     Target { name: "image", read: read::image },
     Target { name: "sound", read: read::sound },
+    Target { name: "text", read: read::texts },
     Target { name: "recipe", read: read::recipe },
     Target { name: "network", read: read::network },
     Target { name: "model", read: read::model },

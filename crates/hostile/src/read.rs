@@ -13,8 +13,10 @@ use striate_formats::{
 };
 use striate_graph::{Builder, Network, Optimizer, TrainingSpec, statistics};
 use striate_predict::Classifier;
+use striate_tensor::encoding::TextEncoding;
 use striate_tensor::{Error, Result, Shape, npy};
 use striate_testkit::allocation::{Counting, held};
+use striate_text::Statistics;
 use striate_train::Recipe;
 use striate_vision::{decode, decode_limited, dimensions, encode_png};
 
@@ -146,6 +148,32 @@ pub(crate) fn image(bytes: &[u8]) -> Result<()> {
     assert!((image.width() * image.height()) as u64 <= MAX_PIXELS, "more pixels than allowed");
     assert_eq!(dimensions(bytes)?, [image.height(), image.width()]);
     assert!(decode(&encode_png(&image)?)? == image, "the image changes when it is written and read back");
+    Ok(())
+}
+
+/// Reads texts with labels, and encodes them with their own alphabet.
+pub(crate) fn texts(bytes: &[u8]) -> Result<()> {
+    let read = || {
+        let mut statistics = Statistics::default();
+        for line in striate_text::lines(bytes) {
+            let (text, label) = striate_text::labeled(striate_text::decode(&bytes[line.range])?)?;
+            assert!(!label.is_empty() && !label.contains(['\t', '\n']), "a label of {label:?}");
+            statistics.add(text);
+        }
+        Ok(statistics)
+    };
+    let statistics = within(bytes.len(), PER_BYTE, 0, read)?;
+    let alphabet = statistics.alphabet();
+    if alphabet.is_empty() {
+        return Ok(());
+    }
+    let length = 16;
+    let encoder = striate_text::Encoder::new(TextEncoding { alphabet, length })?;
+    for line in striate_text::lines(bytes) {
+        let text = striate_text::decode(&bytes[line.range])?;
+        let ones = encoder.encode(text).iter().filter(|value| **value == 1.0).count();
+        assert!(ones <= length, "{ones} ones in {length} columns");
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 
 mod alexnet;
 mod ancestors;
+mod char_cnn;
 mod efficientnet;
 mod googlenet;
 pub mod history;
@@ -44,7 +45,7 @@ pub struct Model {
     pub paper: &'static str,
     /// URL of the paper.
     pub link: &'static str,
-    /// The preprocessing of images, or the form of sounds.
+    /// The preprocessing of images, or the form of sounds or texts.
     pub preprocessing: ImagePreprocessing,
     /// Name of the recipe that trains it by default, as listed by `striate recipes`.
     pub recipe: &'static str,
@@ -112,6 +113,8 @@ pub fn all() -> &'static [Model] {
         resnet_cifar::RESNET44,
         resnet_cifar::RESNET56,
         resnet_cifar::RESNET110,
+        char_cnn::CHAR_CNN,
+        char_cnn::CHAR_CNN_SHORT,
         inception_v4::INCEPTION_V4,
         inception_resnet::INCEPTION_RESNET_V2,
         squeezenet::SQUEEZENET1_1,
@@ -161,7 +164,7 @@ mod tests {
             assert!(title.len() > 20 && link.starts_with("https://"), "{name}: {title}, {link}");
             let line = preprocessing.to_string();
             assert!(
-                ["gray, ", "RGB", "sound, "].iter().any(|channels| line.starts_with(channels)),
+                ["gray, ", "RGB", "sound, ", "text, "].iter().any(|channels| line.starts_with(channels)),
                 "{name}: {line}"
             );
             assert!(

@@ -82,6 +82,8 @@ const FIGURES: &[Figures] = &[
     figures("resnet44", 658_586, 97_174_144),
     figures("resnet56", 853_018, 125_485_696),
     figures("resnet110", 1_727_962, 252_887_680),
+    figures("char-cnn", 11_350_030, 370_382_848),
+    figures("char-cnn-short", 377_358, 22_250_752),
     figures("inception-v4", 42_679_816, 12_253_974_624),
     figures("inception-resnet-v2", 55_843_464, 13_155_794_016),
     figures("squeezenet1_1", 1_235_496, 349_151_936),
@@ -174,6 +176,26 @@ fn m5_has_the_papers_lengths() {
         ("pool4", [1, 512, 32]),
     ] {
         assert_eq!(after(layer), shape, "{layer}");
+    }
+}
+
+/// Zhang et al., 2015, section 2.3: the convolutions leave (1014 − 96) / 27 = 34 columns.
+#[test]
+fn char_cnn_has_the_papers_lengths() {
+    let counted = counted("char-cnn");
+    let after = |name: &str| counted.layers.iter().find(|layer| layer.name == name).unwrap().output.to_vec();
+    for (layer, shape) in [
+        ("conv1", vec![1, 256, 1_008]),
+        ("conv2", vec![1, 256, 330]),
+        ("conv6", vec![1, 256, 102]),
+        ("flatten", vec![1, 256 * 34]),
+        ("fc1", vec![1, 1_024]),
+    ] {
+        let found = match layer {
+            "flatten" => counted.layers.iter().find(|layer| layer.output.len() == 2).unwrap().output.to_vec(),
+            layer => after(layer),
+        };
+        assert_eq!(found, shape, "{layer}");
     }
 }
 

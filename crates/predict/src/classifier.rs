@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use striate_engine::{Device, FixedWeights, Inference, ReadAgain};
 use striate_formats::{Golden, ModelFile};
-use striate_sound::{Encoder, Sound, SoundEncoding};
+use striate_sound::Sound;
 use striate_tensor::encoding::Encoding;
 use striate_tensor::{Error, Result, Shape};
 use striate_vision::{Image, Preprocessing, network_input};
@@ -24,7 +24,7 @@ pub struct Guess {
     pub score: f32,
 }
 
-/// A trained model, ready for images or sounds.
+/// A trained model, ready for images, sounds or texts.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), striate_tensor::Error> {
@@ -45,9 +45,25 @@ pub struct Classifier {
     classes: Vec<String>,
     preprocessing: Option<Preprocessing>,
     predict: Option<Preprocessing>,
-    /// Encodes sounds, if the model takes them.
+    /// Encodes what the model takes, if that is not images.
     encoder: Option<Encoder>,
+    encoding: Option<Encoding>,
     golden: Option<Golden>,
+}
+
+/// Encodes samples that are not images.
+enum Encoder {
+    Sound(striate_sound::Encoder),
+    Text(striate_text::Encoder),
+}
+
+impl Encoder {
+    fn new(encoding: &Encoding) -> Result<Encoder> {
+        Ok(match encoding {
+            Encoding::Sound(sound) => Encoder::Sound(striate_sound::Encoder::new(sound.clone())?),
+            Encoding::Text(text) => Encoder::Text(striate_text::Encoder::new(text.clone())?),
+        })
+    }
 }
 
 impl Classifier {
@@ -80,8 +96,8 @@ impl Classifier {
             _ => model.classes,
         };
         let ModelFile { preprocessing, predict, encoding, golden, .. } = model;
-        let encoder = encoding.map(|Encoding::Sound(sound)| Encoder::new(sound)).transpose()?;
-        Ok(Classifier { preprocessing, predict, encoder, classes, golden, inference, head })
+        let encoder = encoding.as_ref().map(Encoder::new).transpose()?;
+        Ok(Classifier { preprocessing, predict, encoder, encoding, classes, golden, inference, head })
     }
 
     /// Returns the class names.
@@ -107,16 +123,15 @@ impl Classifier {
         self.preprocessing.as_ref()
     }
 
-    /// Returns how sounds are encoded.
-    ///
-    /// # Errors
-    /// If the model does not take sounds.
-    pub fn sound_encoding(&self) -> Result<&SoundEncoding> {
-        self.encoder().map(Encoder::encoding)
+    /// Returns how samples are encoded; `None` if the model takes images or arrays.
+    pub fn encoding(&self) -> Option<&Encoding> {
+        self.encoding.as_ref()
     }
 
-    fn encoder(&self) -> Result<&Encoder> {
-        self.encoder.as_ref().ok_or_else(|| Error::input("the model does not take sounds; give it images"))
+    /// The error that the model does not take what it was given, in the plural.
+    fn refuses(&self, given: &str) -> Error {
+        let taken = self.encoding.as_ref().map_or("image", Encoding::sample);
+        Error::input(format!("the model takes {taken}s, not {given}"))
     }
 
     /// Returns the preprocessing of any image.
@@ -124,10 +139,8 @@ impl Classifier {
     /// # Errors
     /// If the model does not take images, or does not state their preprocessing.
     pub fn image_preprocessing(&self) -> Result<&Preprocessing> {
-        if self.encoder.is_some() {
-            return Err(Error::input(
-                "the model takes sounds, not images; give it WAV, Ogg, FLAC or MP3 files",
-            ));
+        if self.encoding.is_some() {
+            return Err(self.refuses("images"));
         }
         self.inference.network().image()?;
         self.predict.as_ref().or(self.preprocessing.as_ref()).ok_or_else(unknown_preprocessing)
@@ -145,11 +158,32 @@ impl Classifier {
     /// Returns the `top` best predictions for a sound, best first.
     ///
     /// # Errors
-    /// As [`Classifier::sound_encoding`] and [`Classifier::head`], or if an output is NaN or infinite.
+    /// As [`Classifier::head`], or if the model does not take sounds, or an output is NaN or infinite.
     pub fn guesses_of_sound(&self, sound: &Sound, top: usize) -> Result<Vec<Guess>> {
-        let encoder = self.encoder()?;
-        let shape = self.inference.network().batch_shape(1, encoder.encoding().output_shape());
-        self.guesses_of(&shape, &encoder.encode(sound), top)
+        match &self.encoder {
+            Some(Encoder::Sound(encoder)) => {
+                self.guesses_of_sample(encoder.encoding().output_shape(), &encoder.encode(sound), top)
+            }
+            _ => Err(self.refuses("sounds")),
+        }
+    }
+
+    /// Returns the `top` best predictions for a text, best first.
+    ///
+    /// # Errors
+    /// As [`Classifier::head`], or if the model does not take texts, or an output is NaN or infinite.
+    pub fn guesses_of_text(&self, text: &str, top: usize) -> Result<Vec<Guess>> {
+        match &self.encoder {
+            Some(Encoder::Text(encoder)) => {
+                self.guesses_of_sample(encoder.encoding().output_shape(), &encoder.encode(text), top)
+            }
+            _ => Err(self.refuses("texts")),
+        }
+    }
+
+    /// The `top` best predictions for an encoded sample, `[C, H, W]`.
+    fn guesses_of_sample(&self, sample: [usize; 3], input: &[f32], top: usize) -> Result<Vec<Guess>> {
+        self.guesses_of(&self.inference.network().batch_shape(1, sample), input, top)
     }
 
     /// The `top` best predictions for an input of the network.

@@ -1,4 +1,4 @@
-//! From a model file and an image to predictions; the error measures of ILSVRC.
+//! From a model file and an image, a sound or a text to predictions; the error measures of ILSVRC.
 
 #![forbid(unsafe_code)]
 

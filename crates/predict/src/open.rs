@@ -176,8 +176,8 @@ fn complete(
         Some(source) => model.classes = read_names(source, model.classes.len())?,
         None => name_classes(model, &facts.metadata, notes),
     }
-    if model.encoding.is_some() {
-        return refuse_options_of_images(options);
+    if let Some(encoding) = &model.encoding {
+        return refuse_options_of_images(options, encoding.sample());
     }
     choose_preprocessing(model, facts, options.preprocessing.as_deref(), notes)?;
     match options.size {
@@ -186,13 +186,13 @@ fn complete(
     }
 }
 
-/// Refuses options about images for a model that takes sounds.
-fn refuse_options_of_images(options: &OpenOptions) -> Result<()> {
+/// Refuses options about images for a model that takes other samples.
+fn refuse_options_of_images(options: &OpenOptions, sample: &str) -> Result<()> {
     let flags = [("--preprocessing", options.preprocessing.is_some()), ("--size", options.size.is_some())];
     match flags.iter().find(|(_, is_given)| *is_given) {
         None => Ok(()),
         Some((flag, _)) => {
-            Err(Error::input(format!("{flag} applies to images, but the model takes sounds; omit it")))
+            Err(Error::input(format!("{flag} applies to images, but the model takes {sample}s; omit it")))
         }
     }
 }

@@ -29,6 +29,7 @@ pub use striate_models as models;
 pub use striate_predict as predict;
 pub use striate_sound as sound;
 pub use striate_tensor as tensor;
+pub use striate_text as text;
 pub use striate_train as train;
 pub use striate_vision as vision;
 

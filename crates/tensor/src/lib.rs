@@ -1,5 +1,5 @@
 //! The data types that all crates share: element types, shapes, aligned memory, `.npy` files, the preprocessing of
-//! images, the encoding of sounds, counter-based random numbers and the error type.
+//! images, the encoding of sounds and texts, counter-based random numbers and the error type.
 //!
 //! Nothing here computes on tensors; that is the job of `striate-kernels`.
 

@@ -40,7 +40,7 @@ fn reduced(model: &Model) -> Network {
     }
     network.set_classes(CLASSES).unwrap();
     if network.takes_signals() {
-        network.input = Shape::from([network.input[0], 2000]);
+        network.input = Shape::from([network.input[0], network.input[1].min(2000)]);
     } else if network.input[1] > 64 {
         let side = side(model.name);
         network.input = Shape::from([network.input[0], side, side]);
@@ -55,10 +55,12 @@ fn images(network: &Network) -> (Shape, Vec<f32>) {
     (shape, values)
 }
 
-/// The number of classes of the network as published: those of MNIST and CIFAR-10, of AudioSet, or of ImageNet.
+/// The number of classes of the network as published: those of MNIST and CIFAR-10, of AudioSet, of
+/// DBpedia, or of ImageNet.
 fn published_classes(network: &Network) -> usize {
     match network.name.as_str() {
         "m5" => 10,
+        "char-cnn" | "char-cnn-short" => 14,
         name if name.starts_with("panns") => 527,
         _ if network.input[1] <= 32 => 10,
         _ => 1000,

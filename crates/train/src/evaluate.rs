@@ -110,10 +110,10 @@ pub fn evaluate_ensemble(
         each(Scored { index, label, scores: &scores, probabilities: &probabilities });
     };
     match (&split.pixels, &split.files) {
-        (Pixels::Numbers(numbers), _) => {
-            let size: usize = split.shape.iter().product();
-            for (index, array) in numbers.chunks_exact(size).enumerate() {
-                add(index, ensemble.probabilities_of_array(split.shape, array)?);
+        (Pixels::Numbers(_) | Pixels::Characters(_), _) => {
+            for index in 0..split.len() {
+                let input = split.input(index).expect("these are no images");
+                add(index, ensemble.probabilities_of_array(split.shape, &input)?);
             }
         }
         (_, Some(files)) => files.each_original(|index, image| {

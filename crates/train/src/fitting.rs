@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use striate_data::{
-    Augmented, Dataset, LoadOptions, Medium, Prepared, SoundOptions, Spec, Split, Unreadable,
+    Augmented, Dataset, LoadOptions, Medium, Prepared, SoundOptions, Spec, Split, TextOptions, Unreadable,
 };
 use striate_graph::{Network, Op};
 use striate_tensor::text::counted;
@@ -30,13 +30,14 @@ pub(crate) struct Parts {
     pub measured: Option<Part>,
 }
 
-/// Loads the data of a recipe for `network`: at the network's own size unless the recipe sets one, with the
-/// network's channels if `pretrained` weights fix them. With features, the recipe or the data alone decide. Arrays are
-/// used unchanged. Sounds become waveforms for networks that take signals, otherwise spectrograms. The cache and the
-/// watch are those of `options`, and so is the encoding of sounds, if a model fixes it.
+/// Loads the data of a recipe for `network`: at the network's own size unless the recipe sets one, with the network's
+/// channels if `pretrained` weights fix them. With features, the recipe or the data alone decide. Arrays are used
+/// unchanged. Sounds become waveforms for networks that take signals, otherwise spectrograms; texts have the network's
+/// own length unless the recipe sets one. The cache and the watch are those of `options`, and so is the encoding of
+/// sounds or texts, if a model fixes it.
 ///
 /// # Errors
-/// If the data set cannot be loaded.
+/// If the data set cannot be loaded, or consists of texts, but the network does not take signals.
 pub fn load_data(
     recipe: &Recipe,
     network: &Network,
@@ -45,8 +46,19 @@ pub fn load_data(
 ) -> Result<Dataset> {
     let spec = Spec::parse(&recipe.data.spec)?;
     let is_array = matches!(spec, Spec::Npy(_));
-    let [channels, height, width] =
-        if is_array || spec.medium() == Some(Medium::Sound) { network.sample()? } else { network.image()? };
+    let medium = spec.medium();
+    let [channels, height, width] = if is_array || medium.is_some_and(|medium| medium != Medium::Image) {
+        network.sample()?
+    } else {
+        network.image()?
+    };
+    if medium == Some(Medium::Text) && !network.takes_signals() {
+        return Err(Error::input(format!(
+            "network {}: takes inputs {}, not texts [N, C, W]; use char-cnn or char-cnn-short",
+            network.name,
+            network.input_form()
+        )));
+    }
     // With features, the network's input does not have the size of the images.
     let has_features = recipe.data.features.is_some();
     let own = (!is_array && !has_features).then_some([height, width]);
@@ -67,6 +79,10 @@ pub fn load_data(
             sample_rate: recipe.data.sample_rate,
             seconds: recipe.data.seconds,
             mels: recipe.data.mels,
+        },
+        text: TextOptions {
+            length: Some(recipe.data.length.unwrap_or(width)),
+            alphabet: recipe.data.alphabet.clone(),
         },
         ..options
     };

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod encoded;
 mod evaluate;
 mod export;
 mod facts;
@@ -21,7 +22,6 @@ mod samples;
 mod schedule;
 mod session;
 mod settings;
-mod sounds;
 mod start;
 mod state;
 mod step;

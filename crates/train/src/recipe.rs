@@ -111,7 +111,7 @@ impl Recipe {
             return Err(unknown("model.start", start, &[SHALLOWER]));
         }
         self.check_loop()?;
-        self.check_sounds()?;
+        self.check_encoding()?;
         if ![REFUSE, SKIP].contains(&self.data.unreadable.as_str()) {
             return Err(unknown("data.unreadable", &self.data.unreadable, &[REFUSE, SKIP]));
         }
@@ -214,25 +214,30 @@ impl Recipe {
         }
     }
 
-    /// Checks the fields about sounds.
-    fn check_sounds(&self) -> Result<()> {
+    /// Checks the fields about the encoding of sounds and texts.
+    fn check_encoding(&self) -> Result<()> {
         let data = &self.data;
+        let medium = Medium::of(&data.spec);
         let fields = [
-            ("sample_rate", data.sample_rate.is_some()),
-            ("seconds", data.seconds.is_some()),
-            ("mels", data.mels.is_some()),
+            ("sample_rate", Medium::Sound, data.sample_rate.is_some()),
+            ("seconds", Medium::Sound, data.seconds.is_some()),
+            ("mels", Medium::Sound, data.mels.is_some()),
+            ("length", Medium::Text, data.length.is_some()),
+            ("alphabet", Medium::Text, data.alphabet.is_some()),
+            ("size", Medium::Image, data.size.is_some()),
         ];
-        let given = fields.iter().find(|(_, is_given)| *is_given);
-        let has_sounds = Medium::of(&data.spec) == Medium::Sound;
-        if let Some((field, _)) = given.filter(|_| !has_sounds) {
-            let what =
-                format!("recipe: data.{field} applies to sounds, but data.spec is {}; omit it", data.spec);
-            return Err(Error::input(what));
+        if let Some((field, own, _)) = fields.iter().find(|(_, own, is_given)| *is_given && *own != medium) {
+            let instead = match (own, medium) {
+                (Medium::Image, Medium::Sound) => {
+                    "; data.seconds and data.mels set the size of sounds".into()
+                }
+                (Medium::Image, Medium::Text) => "; data.length sets the size of texts".into(),
+                _ => format!(", but data.spec is {}; omit it", data.spec),
+            };
+            return Err(Error::input(format!("recipe: data.{field} applies to {}s{instead}", own.name())));
         }
-        if data.size.is_some() && has_sounds {
-            let what =
-                "recipe: data.size applies to images; data.seconds and data.mels set the size of sounds";
-            return Err(Error::input(what));
+        if data.length == Some(0) {
+            return Err(Error::input("recipe: data.length must be 1 or more"));
         }
         let most = f64::from(LONGEST_SECONDS);
         match data.seconds.is_none_or(|seconds| seconds > 0.0 && seconds <= most) {

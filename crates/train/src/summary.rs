@@ -51,7 +51,7 @@ pub struct DataSummary {
     pub classes: Vec<String>,
     /// Smallest and largest height and width of the image files; null for data that is not image files.
     pub sizes: Option<[[usize; 2]; 2]>,
-    /// How each sound is encoded; null for other data.
+    /// How each sound or text is encoded; null for other data.
     pub encoding: Option<String>,
     /// The steps that resize each image to the input's size, such as `center crop 224x224`; empty if it has that size.
     pub steps: Vec<String>,

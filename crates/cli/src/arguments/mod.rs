@@ -47,6 +47,9 @@ Data sets:
   cifar10:FOLDER  CIFAR-10, binary version; likewise cifar100:FOLDER
   idx:FOLDER      IDX files named as those of MNIST
   audio:FOLDER    like FOLDER, with sounds: WAV, Ogg Vorbis, FLAC, MP3
+  text:FILE       lines of text, tab, label; or a folder of such files:
+                  train.tsv, val.tsv, test.tsv
+  text:FOLDER     like FOLDER, with .txt files, each line a text
   npy:FOLDER      images.npy ([N, C, H, W], f32) and labels.npy"
     };
 }
@@ -97,7 +100,7 @@ pub enum Verb {
     Eval(Eval),
     /// Compare training runs by their folders
     Compare(Compare),
-    /// Classify images
+    /// Classify images, sounds or texts
     Predict(Predict),
     /// Show what a model sees in an image, and what its units look for
     Look(Look),

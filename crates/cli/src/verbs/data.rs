@@ -74,11 +74,19 @@ fn info(args: DataInfo) -> Result<()> {
                 "read here as log-mel spectrograms of {shape}; `train` reads them as its network takes them"
             )
         }
+        None if matches!(spec, Spec::Text(_)) => {
+            format!("read here as characters, {shape}; `train` reads as many as its network takes")
+        }
         None => format!("images of {shape}"),
     };
     println!("{}: {}, {images}", printable(&dataset.name), counted(dataset.classes.len(), "class"));
     print!("{}", class_table(&dataset));
-    println!("{first} part: mean {mean:.4?}, std {std:.4?}; fingerprint {}", dataset.fingerprint()?);
+    let fingerprint = dataset.fingerprint()?;
+    match spec {
+        // A mean and a deviation for each character say little.
+        Spec::Text(_) => println!("fingerprint {fingerprint}"),
+        _ => println!("{first} part: mean {mean:.4?}, std {std:.4?}; fingerprint {fingerprint}"),
+    }
     print_survey(&dataset.survey);
     Ok(())
 }

@@ -14,7 +14,6 @@ use striate_formats::{Loaded, ModelFile, Weights};
 use striate_graph::Network;
 use striate_predict::{Resolved, resolve_with};
 use striate_tensor::Error;
-use striate_tensor::encoding::Encoding;
 use striate_train::{Limits, Origin, RUNS, Recipe, RunPath, Session, Settings, Trainer, load_data};
 
 use crate::arguments::Train;
@@ -144,12 +143,11 @@ impl Start {
         let given = [("--weights", has_features && args.weights.is_some())];
         refuse_given(&given, "does not apply: the images become features (data.features), not pixels")?;
         refuse_steps(args, &settings.recipe)?;
-        if let Some(Encoding::Sound(encoding)) =
-            resolved.model.as_ref().and_then(|model| model.encoding.as_ref())
-        {
-            let spec = &settings.recipe.data.spec;
-            if Spec::parse(spec)?.medium() != Some(Medium::Sound) {
-                let what = format!("{name}: takes sounds, but {spec} has none; use --data audio:FOLDER");
+        if let Some(encoding) = resolved.model.as_ref().and_then(|model| model.encoding.as_ref()) {
+            let (spec, medium) = (&settings.recipe.data.spec, Medium::of_encoding(Some(encoding)));
+            if Medium::of(spec) != medium {
+                let (taken, form) = (medium.name(), medium.form());
+                let what = format!("{name}: takes {taken}s, but {spec} has none; use --data {form}");
                 return Err(Error::input(what).into());
             }
             settings.encode_as(encoding);

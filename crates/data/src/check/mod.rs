@@ -19,6 +19,7 @@ mod sizes;
 mod sounds;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -66,11 +67,11 @@ pub trait CheckProgress: Sync {
 /// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// Number of files, without hidden ones and those of systems.
+    /// Number of files, without hidden ones and those of systems; of texts, number of lines that are not blank.
     pub files: usize,
-    /// Number of files that count as images or sounds.
+    /// Number of files, or lines, that count as images, sounds or texts.
     pub images: usize,
-    /// Number of images or sounds that can be read.
+    /// Number of these that can be read.
     pub readable: usize,
     /// The classes with their numbers of readable images in all parts.
     pub classes: Vec<(String, usize)>,
@@ -99,6 +100,9 @@ pub fn check(spec: &Spec, options: &CheckOptions, progress: &dyn CheckProgress) 
     if let Spec::Audio(root) = spec {
         return sounds::check(root, progress);
     }
+    if let Spec::Text(path) = spec {
+        return texts::check(path, progress);
+    }
     let scan = match spec {
         Spec::Folder(root) if is_folder_of_shards(root) => shards::scan(root)?,
         Spec::Shards(text) if Path::new(text).is_dir() => shards::scan(Path::new(text))?,
@@ -106,7 +110,8 @@ pub fn check(spec: &Spec, options: &CheckOptions, progress: &dyn CheckProgress) 
         Spec::List(path) => lists::scan(path)?,
         Spec::Cifar(kind, folder) => records::scan(*kind, folder.as_deref())?,
         _ => {
-            let what = "cannot be checked; specify a folder of images or shards, list:FILE, audio:FOLDER or cifar10:FOLDER";
+            let what = "cannot be checked; specify a folder of images or shards, list:FILE, audio:FOLDER, text:FILE or \
+                        cifar10:FOLDER";
             return Err(Error::input(format!("{spec}: {what}")));
         }
     };

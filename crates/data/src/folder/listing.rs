@@ -126,6 +126,11 @@ pub(crate) fn ending(path: &Path) -> Option<String> {
     path.extension().map(|ending| ending.to_string_lossy().to_lowercase())
 }
 
+/// Whether `folder` itself has a visible file with this extension.
+pub(crate) fn has_file_ending(folder: &Path, extension: &str) -> Result<bool> {
+    Ok(visible(folder)?.files.iter().any(|file| ending(file).as_deref() == Some(extension)))
+}
+
 /// Returns the kind of a file that is skipped, for reports: its extension in lower case.
 pub fn file_kind(path: &Path) -> String {
     if !path.is_file() {

@@ -1,5 +1,5 @@
-//! Folders of images or sounds: parts such as `train`, `val` and `test` with a folder for each class, or only class
-//! folders.
+//! Folders of images, sounds or texts: parts such as `train`, `val` and `test` with a folder for each class, or only
+//! class folders.
 //!
 //! Classes are the names of the folders, sorted as strings. Images and sounds are recognized by their content.
 
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use self::describe::find_described;
 pub(crate) use self::layout::{Layout, classes};
-pub(crate) use self::listing::{DEEPEST, ENDINGS, ending, visible};
+pub(crate) use self::listing::{DEEPEST, ENDINGS, ending, has_file_ending, visible};
 pub use self::listing::{file_kind, is_image};
 use striate_tensor::{Error, Result};
 

@@ -38,7 +38,7 @@ pub(crate) fn each<T: Send>(
     Ok(())
 }
 
-/// The image or sound files of a part, in the order of its images or sounds.
+/// The files of a part, in the order of its samples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Files {
     pub(crate) list: Vec<ImageFile>,
@@ -143,8 +143,8 @@ impl Files {
         self.form = Preprocessing { channels: 1, mean: vec![0.0], std: vec![1.0], ..form };
     }
 
-    /// The files of sounds, which are decoded once, not from here.
-    pub(crate) fn of_sounds(list: Vec<ImageFile>, digests: Vec<u64>) -> Files {
+    /// The files of samples other than images, which are decoded once, not from here.
+    pub(crate) fn of_encoded(list: Vec<ImageFile>, digests: Vec<u64>) -> Files {
         let form =
             Preprocessing { channels: 1, steps: vec![], mean: vec![0.0], std: vec![1.0], features: None };
         Files { list, digests, form, max_pixels: 0 }

@@ -1,4 +1,4 @@
-//! Where an encoded image lies: in a file of its own, or in a shard.
+//! Where an encoded sample lies: in a file of its own, or in a part of a file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,13 +16,13 @@ pub(crate) const MOST_BYTES: u64 = 256 << 20;
 pub enum ImageFile {
     /// A file of its own.
     File(PathBuf),
-    /// A member of a shard, which is a tar archive.
+    /// A part of a file: a member of a shard, which is a tar archive, or a line of texts.
     Member {
-        /// The shard.
-        shard: Arc<Path>,
-        /// The name of the member.
+        /// The file.
+        file: Arc<Path>,
+        /// The name of the member, or the number of the line.
         name: Arc<str>,
-        /// Where its content starts in the shard, in bytes.
+        /// Where its content starts in the file, in bytes.
         start: u64,
         /// The length of its content in bytes.
         length: u64,
@@ -40,9 +40,9 @@ impl ImageFile {
             ImageFile::Member { length, .. } if *length > MOST_BYTES => {
                 Err(Error::input(format!("has {length} bytes; the limit is {MOST_BYTES}")))
             }
-            ImageFile::Member { shard, start, length, .. } => {
+            ImageFile::Member { file, start, length, .. } => {
                 let mut bytes = zeroed(*length as usize)?;
-                Parts::open(shard)?.read(*start, &mut bytes)?;
+                Parts::open(file)?.read(*start, &mut bytes)?;
                 Ok(bytes)
             }
         }
@@ -65,12 +65,12 @@ impl ImageFile {
     }
 }
 
-/// Writes the path of a file, and the name of a member after the path of its shard.
+/// Writes the path of a file, and the name of a member after the path of its file.
 impl fmt::Display for ImageFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ImageFile::File(path) => write!(f, "{}", path.display()),
-            ImageFile::Member { shard, name, .. } => write!(f, "{}:{name}", shard.display()),
+            ImageFile::Member { file, name, .. } => write!(f, "{}:{name}", file.display()),
         }
     }
 }

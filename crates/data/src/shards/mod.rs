@@ -158,7 +158,7 @@ fn read_shard(path: &Path, classes: Option<&[String]>) -> Result<(Labeled, usize
             None => number.to_string(),
         };
         let image = ImageFile::Member {
-            shard: shard.clone(),
+            file: shard.clone(),
             name: image.name.as_str().into(),
             start: image.start,
             length: image.length,

@@ -73,7 +73,7 @@ impl Reader {
             }
         }
         numbers.truncate(labels.len() * size);
-        let files = Some(Files::of_sounds(list, digests));
+        let files = Some(Files::of_encoded(list, digests));
         let split = Split { shape, pixels: Pixels::Numbers(numbers), labels, files };
         let missing = classes.iter().zip(split.counts(classes.len())).filter(|(_, count)| *count == 0);
         let missing: Vec<String> = missing.map(|(name, _)| name.clone()).collect();

@@ -13,6 +13,7 @@ mod pickle;
 mod recipe;
 mod safetensors;
 mod sound;
+mod text;
 mod zip;
 
 /// A file and the expected result of reading it.
@@ -50,6 +51,7 @@ pub fn cases(target: &str) -> Vec<Case> {
         "npy" => npy::cases(),
         "image" => image::cases(),
         "sound" => sound::cases(),
+        "text" => text::cases(),
         "recipe" => recipe::cases(),
         "network" => network::cases(),
         "model" => model::cases(),

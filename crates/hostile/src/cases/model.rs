@@ -218,6 +218,31 @@ pub(super) fn cases() -> Vec<Case> {
             without_tensor("golden.input"),
             "half of its golden pair is missing",
         ),
+        bad(
+            "an encoding of an unknown kind",
+            with("encoding", r#"{"kind":"smell"}"#),
+            "encoding: unknown variant",
+        ),
+        bad(
+            "an alphabet with a character twice",
+            with("encoding", r#"{"kind":"text","alphabet":"aba","length":4}"#),
+            "the alphabet has a twice",
+        ),
+        bad(
+            "an alphabet in upper case",
+            with("encoding", r#"{"kind":"text","alphabet":"A","length":4}"#),
+            "texts are read in lower case",
+        ),
+        bad(
+            "texts of any length",
+            with("encoding", r#"{"kind":"text","alphabet":"ab","length":18446744073709551615}"#),
+            "the length must be from 1 to 65536 characters",
+        ),
+        bad(
+            "texts for a network that takes images",
+            with("encoding", r#"{"kind":"text","alphabet":"ab","length":4}"#),
+            "its encoding gives [2, 1, 4]",
+        ),
         bad("classes that are not JSON", with("classes", "{"), "classes: "),
         bad("classes that are numbers", with("classes", "[1, 2, 3]"), "classes: invalid type: integer `1`"),
         bad("deeply nested classes", with("classes", &deep), "classes: "),

@@ -1,6 +1,7 @@
 //! The encoding of what is not an image as the input of a network: plain data, which model files store.
 
 mod sound;
+mod text;
 
 use std::fmt;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 
 pub use self::sound::{LogMel, SoundEncoding, SoundForm};
+pub use self::text::{MOST_CHARACTERS, TextEncoding};
 
 /// How a sample that is not an image becomes the input of a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +18,8 @@ pub use self::sound::{LogMel, SoundEncoding, SoundForm};
 pub enum Encoding {
     /// A sound, which `striate-sound` encodes.
     Sound(SoundEncoding),
+    /// A text, which `striate-text` encodes.
+    Text(TextEncoding),
 }
 
 impl Encoding {
@@ -26,6 +30,7 @@ impl Encoding {
     pub fn check(&self) -> Result<()> {
         match self {
             Encoding::Sound(sound) => sound.check(),
+            Encoding::Text(text) => text.check(),
         }
     }
 
@@ -33,13 +38,15 @@ impl Encoding {
     pub fn output_shape(&self) -> [usize; 3] {
         match self {
             Encoding::Sound(sound) => sound.output_shape(),
+            Encoding::Text(text) => text.output_shape(),
         }
     }
 
-    /// Returns what is encoded, in the plural: `sounds`.
-    pub fn samples(&self) -> &'static str {
+    /// Returns what is encoded, in the singular: `sound`, `text`.
+    pub fn sample(&self) -> &'static str {
         match self {
-            Encoding::Sound(_) => "sounds",
+            Encoding::Sound(_) => "sound",
+            Encoding::Text(_) => "text",
         }
     }
 }
@@ -49,6 +56,7 @@ impl fmt::Display for Encoding {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Encoding::Sound(sound) => sound.fmt(f),
+            Encoding::Text(text) => text.fmt(f),
         }
     }
 }

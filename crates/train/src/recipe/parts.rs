@@ -68,6 +68,12 @@ pub struct DataPart {
     /// Bands of spectrograms, if not 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mels: Option<usize>,
+    /// Number of characters that are used of each text, if not the network's own length.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length: Option<usize>,
+    /// The characters of texts that have a plane, if not the most frequent ones of the training texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alphabet: Option<String>,
     /// Augmentation as a list of transforms, under torchvision's names and with its parameters.
     #[serde(skip_serializing_if = "Compose::is_empty")]
     pub transforms: Compose,
@@ -198,6 +204,8 @@ impl Default for DataPart {
             sample_rate: None,
             seconds: None,
             mels: None,
+            length: None,
+            alphabet: None,
             transforms: Compose::default(),
             mixup: 0.0,
             cutmix: 0.0,

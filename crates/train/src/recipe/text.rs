@@ -30,6 +30,8 @@ const OPTIONAL: [(&str, &[&str]); 5] = [
             "sample_rate",
             "seconds",
             "mels",
+            "length",
+            "alphabet",
             "transforms",
             "mixup",
             "cutmix",

@@ -22,9 +22,9 @@ const MOST_FILES: usize = 4;
 
 pub fn run(args: DataCheck) -> Result<()> {
     let spec = spec(&args.data)?;
-    if spec.medium() == Some(Medium::Sound) {
+    if let Some(medium @ (Medium::Sound | Medium::Text)) = spec.medium() {
         let flags = [("--max-pixels", args.max_pixels.is_some()), ("--near", args.near.is_some())];
-        refuse_given(&flags, "applies to images, but the data set has sounds")?;
+        refuse_given(&flags, &format!("applies to images, but the data set has {}s", medium.name()))?;
     }
     let defaults = CheckOptions::default();
     let options = CheckOptions {
@@ -55,7 +55,7 @@ fn spec(data: &Path) -> Result<Spec> {
         Some(Err(error)) => Err(error.into()),
         None => {
             let data = printable_path(data);
-            let what = "not a folder; specify a folder of images, list:FILE, audio:FOLDER or cifar10:FOLDER";
+            let what = "not a folder; specify a folder of images, list:FILE, audio:FOLDER, text:FILE or cifar10:FOLDER";
             Err(Error::input(format!("{data}: {what}")).into())
         }
     }
@@ -132,12 +132,13 @@ fn summary(data: &Path, check: &Check) -> String {
         0 => String::new(),
         count => format!(" in {}", counted(count, "class")),
     };
-    let name = Medium::of(&data.to_string_lossy()).name();
+    let medium = Medium::of(&data.to_string_lossy());
+    let place = if medium == Medium::Text { "line" } else { "file" };
     format!(
         "{}: {}{unreadable}{classes} among {}: {}, {}, {}",
         printable_path(data),
-        counted(check.images, name),
-        counted(check.files, "file"),
+        counted(check.images, medium.name()),
+        counted(check.files, place),
         counted(check.count(Severity::Error), "error"),
         counted(check.count(Severity::Warning), "warning"),
         counted(check.count(Severity::Information), "note"),

@@ -14,8 +14,10 @@ pub fn write(path: &Path, dataset: &Described, spec: &str) -> Result<()> {
     let (part, split) = &dataset.parts[0];
     let mut members: Vec<Vec<usize>> = vec![vec![]; dataset.classes.len()];
     split.labels.iter().enumerate().for_each(|(index, label)| members[*label as usize].push(index));
-    if Medium::of(spec) == Medium::Sound {
-        return Err(Error::input(format!("{spec}: sounds are not drawn; omit --picture")));
+    let medium = Medium::of(spec);
+    if medium != Medium::Image {
+        let what = format!("{spec}: {}s are not drawn; omit --picture", medium.name());
+        return Err(Error::input(what));
     }
     if let Pixels::Numbers(_) = split.pixels {
         return Err(Error::input(format!(

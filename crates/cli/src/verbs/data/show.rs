@@ -30,8 +30,9 @@ pub fn run(args: DataShow) -> Result<()> {
     let (model, spec) = (&asked.model.name, &asked.data.spec);
     let kind = Spec::parse(spec)?;
     refuse_in_data("--picture", &args.picture, &kind)?;
-    if kind.medium() == Some(Medium::Sound) {
-        return Err(Error::input(format!("{spec}: sounds are not drawn; specify images")).into());
+    if let Some(medium @ (Medium::Sound | Medium::Text)) = kind.medium() {
+        let what = format!("{spec}: {}s are not drawn; specify images", medium.name());
+        return Err(Error::input(what).into());
     }
     let network = weights::resolve(model, &ReadOptions::default())?.network.channels_first();
     let settings = given.map_or_else(|| Settings::chosen(model, spec, &network, false), Ok)?;

@@ -73,9 +73,9 @@ fn refuse_flags(args: &Eval, spec: &Spec) -> Result<()> {
         (&*protocol, args.protocol != Protocol::Center),
     ];
     refuse_without_image_files(&of_files, &args.data)?;
-    if let Spec::Npy(_) | Spec::Audio(_) = spec {
-        let what = if spec.medium().is_some() { "sounds" } else { "arrays" };
-        let reason = format!("applies to images, but {} contains {what}", args.data);
+    if let Spec::Npy(_) | Spec::Audio(_) | Spec::Text(_) = spec {
+        let what = spec.medium().map_or("array", Medium::name);
+        let reason = format!("applies to images, but {} contains {what}s", args.data);
         refuse_given(&[("--mirror", args.mirror)], &reason)?;
     }
     Ok(())
@@ -158,14 +158,14 @@ fn evaluate_views<'a>(
     Ok((Evaluated { args, classes, tally, loaded, is_independent, views }, table))
 }
 
-/// Refuses models that encode sounds in other ways than the first, since each sound is encoded once.
+/// Refuses models that encode samples in other ways than the first, since each sample is encoded once.
 fn refuse_other_encodings(ensemble: &Ensemble, args: &Eval) -> Result<()> {
-    let encodings = ensemble.members().iter().map(|member| member.classifier().sound_encoding().ok());
+    let encodings = ensemble.members().iter().map(|member| member.classifier().encoding());
     let encodings: Vec<_> = encodings.collect();
     match encodings.iter().position(|encoding| *encoding != encodings[0]) {
         None => Ok(()),
         Some(other) => {
-            let what = format!("encodes sounds differently from {}", printable_path(&args.models[0]));
+            let what = format!("encodes its input differently from {}", printable_path(&args.models[0]));
             Err(Error::input(what)
                 .at(printable_path(&args.models[other]))
                 .advising("evaluate them one by one")
@@ -244,7 +244,7 @@ fn print(done: &Evaluated, names_protocol: bool) {
         models.for_each(|(path, views)| println!("{}: {}", printable_path(path), protocol_line(args, views)));
     }
     println!(
-        "{}{}, loss {:.4}, on {} {} of {}",
+        "{}{}, loss {:.4}, on {} {}s of {}",
         match loaded.part {
             "all" => String::new(),
             part => format!("{part} "),
@@ -252,7 +252,7 @@ fn print(done: &Evaluated, names_protocol: bool) {
         errors(tally),
         tally.loss(),
         tally.n(),
-        if Medium::of(&args.data) == Medium::Sound { "sounds" } else { "images" },
+        Medium::of(&args.data).name(),
         printable(&args.data)
     );
     println!("{}", text::more_figures(tally));

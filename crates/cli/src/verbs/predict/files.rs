@@ -1,4 +1,4 @@
-//! The images or sounds of `striate predict`: files, and those in folders, recognized by their content.
+//! The images, sounds or texts of `striate predict`: files, and those in folders.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use striate_sound::{Sound, SoundKind};
 use striate_tensor::file::{list_folder, open, read_limited};
 use striate_tensor::text::printable_path;
 use striate_tensor::{Error, Result};
+use striate_text::{Line, decode, lines};
 use striate_vision::{Image, ImageKind, decode_limited};
 
 /// Largest size of a file.
@@ -16,16 +17,18 @@ const LARGEST_FILE: u64 = 256 << 20;
 /// Files to classify, and what was skipped in folders.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// The images or sounds in order.
+    /// The files in order.
     pub files: Vec<PathBuf>,
     /// Entries of folders that are not among them, by kind: how many, and the first.
     pub skipped: BTreeMap<String, (usize, PathBuf)>,
 }
 
-/// An image or a sound.
+/// What a file contains.
 pub enum Sample {
     Image(Image),
     Sound(Sound),
+    /// The lines that are not blank, with their numbers.
+    Texts(Vec<(usize, String)>),
 }
 
 /// Lists files as given, and for each folder the files of `medium` in it, sorted by name.
@@ -86,7 +89,7 @@ fn kind(path: &Path, medium: Medium) -> Option<String> {
     (!is_listed).then(|| file_kind(path))
 }
 
-/// Decodes the image or sound in the file at `path`.
+/// Decodes the image, sound or texts in the file at `path`.
 ///
 /// # Errors
 /// If it cannot be read, is not of `medium`, is damaged, or is an image of more than `max_pixels` pixels.
@@ -94,6 +97,20 @@ pub fn read(path: &Path, medium: Medium, max_pixels: u64) -> Result<Sample> {
     match medium {
         Medium::Image => read_image(path, max_pixels).map(Sample::Image),
         Medium::Sound => read_sound(path).map(Sample::Sound),
+        Medium::Text => read_texts(path).map(Sample::Texts),
+    }
+}
+
+fn read_texts(path: &Path) -> Result<Vec<(usize, String)>> {
+    let bytes = read_limited(path, LARGEST_FILE)?;
+    let decoded = lines(&bytes).map(|Line { number, range }| {
+        let text = decode(&bytes[range]).map_err(|e| e.at(format!("{}:{number}", printable_path(path))))?;
+        Ok((number, text.to_owned()))
+    });
+    let texts: Vec<(usize, String)> = decoded.collect::<Result<_>>()?;
+    match texts.is_empty() {
+        true => Err(Error::input("has no texts, only blank lines").at(printable_path(path))),
+        false => Ok(texts),
     }
 }
 

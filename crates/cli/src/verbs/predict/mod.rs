@@ -1,6 +1,7 @@
 //! `striate predict`
 
 pub(super) mod files;
+mod name;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use striate_tensor::{Error, Result as TensorResult};
 use striate_vision::{Image, draw, encode_png};
 
 use self::files::{Listing, Sample};
+use self::name::Name;
 use crate::arguments::Predict;
 use crate::device::{Chosen, Macs};
 use crate::effect::{Input, refuse_given};
@@ -21,8 +23,8 @@ use crate::output::skipped;
 use crate::outputs::{Output, check, refuse_beside_images, write_file};
 use crate::{json, weights};
 
-/// The predictions for a file, or why it could not be read.
-type Outcome = (PathBuf, TensorResult<Vec<Guess>>);
+/// The predictions for a sample, or why it could not be read.
+type Outcome = (Name, TensorResult<Vec<Guess>>);
 
 pub fn run(args: Predict) -> Result<()> {
     let inputs = Input::classifier(&args.model, args.images.network.as_deref());
@@ -34,15 +36,15 @@ pub fn run(args: Predict) -> Result<()> {
     check_outputs(&args, &args.files)?;
     let options = args.images.options();
     let (model, mut notes) = open_model(&args.model, &options)?;
-    let medium = if model.encoding.is_some() { Medium::Sound } else { Medium::Image };
-    refuse_flags_of_images(&args, medium)?;
+    let medium = Medium::of_encoding(model.encoding.as_ref());
+    refuse_flags_of_others(&args, medium)?;
     let listing = files::list(&args.files, medium)?;
     if args.picture.is_some() && listing.files.len() != 1 {
         return Err(Error::input("--picture takes exactly one image").into());
     }
     check_outputs(&args, &listing.files)?;
     let again = read_again(&args.model, &options);
-    let macs = Macs::of(&model.network, listing.files.len() as u64);
+    let macs = Macs::of(&model.network, (listing.files.len() + args.text.len()) as u64);
     let classifier = Classifier::with_source(model, again, Chosen::open(&args.compute, macs)?.device());
     let classifier = classifier.map_err(|e| e.at(printable_path(&args.model)))?;
     if medium == Medium::Image {
@@ -50,21 +52,31 @@ pub fn run(args: Predict) -> Result<()> {
     }
     let head = classifier.head().map_err(|e| e.at(printable_path(&args.model)))?;
     notes.extend(head.note().map(str::to_owned));
-    let outcomes = listing.files.iter().map(|file| {
-        let guesses = match files::read(file, medium, args.images.max_pixels()) {
-            Err(e) => Err(e),
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for text in &args.text {
+        outcomes.push((Name::Given(text.clone()), Ok(classifier.guesses_of_text(text, args.top)?)));
+    }
+    for file in &listing.files {
+        let name = Name::File(file.clone());
+        let at = |e: Error| e.at(printable_path(file));
+        match files::read(file, medium, args.images.max_pixels()) {
+            Err(e) => outcomes.push((name, Err(e))),
             Ok(Sample::Image(image)) => {
-                let guesses = classifier.guesses(&image, args.top).map_err(|e| e.at(printable_path(file)))?;
+                let guesses = classifier.guesses(&image, args.top).map_err(at)?;
                 args.picture.iter().try_for_each(|out| picture(out, &image, &guesses))?;
-                Ok(guesses)
+                outcomes.push((name, Ok(guesses)));
             }
             Ok(Sample::Sound(sound)) => {
-                Ok(classifier.guesses_of_sound(&sound, args.top).map_err(|e| e.at(printable_path(file)))?)
+                outcomes.push((name, Ok(classifier.guesses_of_sound(&sound, args.top).map_err(at)?)));
             }
-        };
-        Ok((file.clone(), guesses))
-    });
-    let outcomes: Vec<Outcome> = outcomes.collect::<Result<_>>()?;
+            Ok(Sample::Texts(texts)) => {
+                for (line, text) in texts {
+                    let guesses = classifier.guesses_of_text(&text, args.top).map_err(at)?;
+                    outcomes.push((Name::Line(file.clone(), line), Ok(guesses)));
+                }
+            }
+        }
+    }
     if let [(_, Err(error))] = &outcomes[..] {
         return Err(error.clone().into());
     }
@@ -80,13 +92,20 @@ pub fn run(args: Predict) -> Result<()> {
     refuse_broken(&outcomes, medium)
 }
 
-/// Refuses flags about images, if the model takes sounds.
-fn refuse_flags_of_images(args: &Predict, medium: Medium) -> TensorResult<()> {
+/// Refuses flags about other samples than those that the model takes.
+fn refuse_flags_of_others(args: &Predict, medium: Medium) -> TensorResult<()> {
     let images = &args.images;
     let flags = [("--picture", args.picture.is_some()), ("--max-pixels", images.max_pixels.is_some())];
+    let what = medium.name();
+    if medium != Medium::Image {
+        refuse_given(&flags, &format!("applies to images, but the model takes {what}s"))?;
+    }
     match medium {
-        Medium::Image => Ok(()),
-        Medium::Sound => refuse_given(&flags, "applies to images, but the model takes sounds"),
+        Medium::Text => Ok(()),
+        Medium::Image | Medium::Sound => refuse_given(
+            &[("--text", !args.text.is_empty())],
+            &format!("applies to texts, but the model takes {what}s"),
+        ),
     }
 }
 
@@ -127,9 +146,9 @@ fn refuse_broken(outcomes: &[Outcome], medium: Medium) -> Result<()> {
 
 fn print(outcomes: &[Outcome], classifier: &Classifier) {
     let width = classifier.classes().iter().map(|class| cell(class).chars().count()).max().unwrap_or(0);
-    for (path, guesses) in outcomes {
+    for (name, guesses) in outcomes {
         let Ok(guesses) = guesses else { continue };
-        println!("{}", printable_path(path));
+        println!("{}", printable(&name.text()));
         for Guess { class, score, .. } in guesses {
             let bar = "█".repeat((score * 30.0).round() as usize);
             println!("  {}  {:>5.1} %  {bar}", pad(&cell(class), width), score * 100.0);
@@ -140,12 +159,17 @@ fn print(outcomes: &[Outcome], classifier: &Classifier) {
 fn as_json(outcomes: &[Outcome], listing: &Listing, is_independent: bool) -> Value {
     let one = |g: &Guess| json!({ "class": g.class, "index": g.index, "score": g.score });
     let (mut predictions, mut unreadable) = (Vec::new(), Vec::new());
-    for (path, guesses) in outcomes {
+    for (name, guesses) in outcomes {
+        let mut entry = name.json();
         match guesses {
-            Ok(guesses) => predictions.push(
-                json!({ "file": json::path(path), "top": guesses.iter().map(one).collect::<Vec<_>>() }),
-            ),
-            Err(error) => unreadable.push(json!({ "file": json::path(path), "reason": error.to_string() })),
+            Ok(guesses) => {
+                entry["top"] = guesses.iter().map(one).collect();
+                predictions.push(entry);
+            }
+            Err(error) => {
+                entry["reason"] = json!(error.to_string());
+                unreadable.push(entry);
+            }
         }
     }
     let skipped: Vec<Value> = listing
@@ -161,18 +185,17 @@ fn as_json(outcomes: &[Outcome], listing: &Listing, is_independent: bool) -> Val
     })
 }
 
-/// A CSV table: for each readable image its file, then class and score of each prediction.
+/// A CSV table: for each sample that could be read its file, then class and score of each prediction.
 fn table(outcomes: &[Outcome]) -> String {
-    let read = || outcomes.iter().filter_map(|(path, guesses)| Some((path, guesses.as_ref().ok()?)));
+    let read = || outcomes.iter().filter_map(|(name, guesses)| Some((name, guesses.as_ref().ok()?)));
     let count = read().map(|(_, guesses)| guesses.len()).max().unwrap_or(0);
     let head: String = (1..=count).map(|i| format!(",class{i},score{i}")).collect();
     let mut text = format!("file{head}\n");
-    for (file, guesses) in read() {
+    for (name, guesses) in read() {
         let guesses = guesses
             .iter()
             .flat_map(|guess| [Cell::Text(guess.class.clone()), Cell::Plain(format!("{:.6}", guess.score))]);
-        let cells: Vec<Cell> =
-            std::iter::once(Cell::Text(file.to_string_lossy().into_owned())).chain(guesses).collect();
+        let cells: Vec<Cell> = std::iter::once(Cell::Text(name.text())).chain(guesses).collect();
         text += &csv::row(&cells);
     }
     text

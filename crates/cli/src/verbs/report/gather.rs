@@ -86,15 +86,20 @@ fn on_data(
     let mut dataset = load_data(recipe, &model.network, true, options.clone())?;
     let trained_on = model.data.as_ref().map_or("", |data| &data.fingerprint);
     refuse_changed_data(path.parent().unwrap_or(path), trained_on, &mut dataset, "")?;
-    let name = if spec.medium() == Some(Medium::Sound) { "Sounds" } else { "Images" };
+    let medium = spec.medium();
+    let name = match medium {
+        Some(Medium::Sound) => "Sounds",
+        Some(Medium::Text) => "Texts",
+        Some(Medium::Image) | None => "Images",
+    };
     let fact = (name.to_owned(), parts(&dataset));
     report.facts.insert(report.facts.len().min(2), fact);
-    let is_image = !matches!(dataset.train.pixels, Pixels::Numbers(_));
+    let is_image = !matches!(dataset.train.pixels, Pixels::Numbers(_) | Pixels::Characters(_));
     if is_image {
         add_samples(report, recipe, dataset)?;
     } else {
         drop(dataset);
-        let what = if spec.medium().is_some() { "sounds" } else { "arrays of numbers" };
+        let what = medium.map_or("arrays of numbers".into(), |medium| format!("{}s", medium.name()));
         report.notes.push(format!("the data consists of {what}, so no images are shown"));
     }
     let unreadable = if recipe.skips_unreadable() { Unreadable::Skip } else { Unreadable::Refuse };

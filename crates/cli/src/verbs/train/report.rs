@@ -73,9 +73,10 @@ pub fn print(outcome: &Outcome, summary: &Summary, args: &Train, page: Option<&P
 
 fn print_text(outcome: &Outcome, spec: &str, page: Option<&Path>) {
     let model = argument(&outcome.model.to_string_lossy());
-    let (what, example) = match Medium::of(spec) == Medium::Sound {
-        true => ("sounds", "SOUND.wav"),
-        false => ("images", "IMAGE.png --picture predictions.png"),
+    let (what, example) = match Medium::of(spec) {
+        Medium::Image => ("images", "IMAGE.png --picture predictions.png"),
+        Medium::Sound => ("sounds", "SOUND.wav"),
+        Medium::Text => ("texts", "--text \"…\""),
     };
     let effort = match outcome.images_per_second > 0.0 {
         true => {

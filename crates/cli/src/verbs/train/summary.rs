@@ -1,5 +1,6 @@
 //! The summary that `striate train` begins with, as text.
 
+use striate_data::Medium;
 use striate_tensor::text::{counted, printable};
 use striate_train::{DataSummary, NetworkSummary, Origin, RecipeSummary, Summary};
 
@@ -40,11 +41,11 @@ pub fn text(summary: &Summary) -> String {
 fn data_lines(data: &DataSummary) -> Vec<String> {
     let parts: Vec<String> =
         data.parts.iter().map(|part| format!("{} {}", grouped(part.images as u64), part.name)).collect();
-    let what = if data.encoding.is_some() { "sounds" } else { "images" };
-    let mut lines = vec![format!("{}: {} {what}", printable(&data.spec), parts.join(", "))];
+    let sample = Medium::of(&data.spec).name();
+    let mut lines = vec![format!("{}: {} {sample}s", printable(&data.spec), parts.join(", "))];
     lines.push(format!("{}: {}", counted(data.classes.len(), "class"), classes(&data.classes)));
     lines.extend(data.sizes.iter().map(image_sizes));
-    lines.extend(data.encoding.iter().map(|encoding| format!("each sound: {encoding}")));
+    lines.extend(data.encoding.iter().map(|encoding| format!("each {sample}: {encoding}")));
     if !data.steps.is_empty() {
         lines.push(format!("each image: {}", data.steps.join(", ")));
     }
