@@ -11,7 +11,8 @@ paper (Zhang, Zhao and LeCun, NIPS 2015, section 2.2): characters beyond the len
 and characters that are not in the alphabet are all zeros; each character is in lower case on its own.
 
 The modules are written after the paper's tables, with random weights. Their state dicts must load without renaming,
-`inspect` must count the same parameters, and the scores of three random texts must agree within 1e-5 of the largest one.
+`inspect` must count the same parameters, and the scores of three random texts must agree within 1e-5 of the largest
+one.
 Prints the largest difference of each network.
 """
 
