@@ -94,13 +94,13 @@ impl Table {
     pub fn markdown(&self) -> String {
         let sets = self.data();
         let head = |first: &[&str]| first.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        if sets == [None] || sets.is_empty() {
+        if sets.len() < 2 {
             let rows = self.rows.iter().map(|row| row.texts([row.variant.clone()]));
             return aligned(1, [head(&["variant"]), self.figures.clone()].concat(), rows.collect());
         }
         let name = |set: &Option<&str>| set.unwrap_or_default().to_owned();
         let mut text = String::new();
-        if let Some(figure) = self.figures.first().filter(|_| sets.len() > 1) {
+        if let Some(figure) = self.figures.first() {
             let names = sets.iter().map(name);
             let rows = self.rows_on(sets[0]).map(|row| {
                 let cells = sets.iter().map(|set| {
