@@ -1,5 +1,5 @@
-//! The cells of the Neocognitrons against the formulas of 1980, evaluated in f64 cell by cell: in the compiled networks,
-//! and in the layers that learn.
+//! The cells of the Neocognitrons against the formulas of 1980, evaluated in f64 cell by cell: in the compiled
+//! networks, and in the layers that learn.
 
 use striate_ancestors::neocognitron::{Geometry, Learner, Rule, Settings};
 use striate_engine::{Cpu, Inference, Variables};
