@@ -4,8 +4,9 @@
     python3 -m venv venv && venv/bin/pip install numpy
     venv/bin/python scripts/reference/neocognitron_numpy.py
 
-Writes crates/ancestors/tests/neocognitron.json. Patterns and initial synapses follow a formula, so that the test makes the same ones. The areas that cells read are
-gathered by NumPy's windows, and the planes answer together; nothing is shared with the Rust code but the rules.
+Writes crates/ancestors/tests/neocognitron.json. Patterns and initial synapses follow a formula, so that the test makes
+the same ones. The areas that cells read are gathered by NumPy's windows, and the planes answer together; nothing is
+shared with the Rust code but the rules.
 """
 
 import json

@@ -36,8 +36,8 @@ impl Shifts {
     /// moved images done and that of all.
     ///
     /// # Errors
-    /// If the class does not exist, the input does not fit the network, or `most` is 0, larger than [`MOST_SHIFT`] or as
-    /// large as the image.
+    /// If the class does not exist, the input does not fit the network, or `most` is 0, larger than [`MOST_SHIFT`] or
+    /// as large as the image.
     pub fn new(
         classifier: &Classifier,
         shape: [usize; 3],

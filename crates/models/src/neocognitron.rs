@@ -9,10 +9,12 @@
 //!   synapses a and b are learned; c falls with the distance and has sum 1.
 //! * C: ψ((1 + Σ d·u) / (1 + v) − 1), where v is the mean of Σ d·u over all planes and ψ(x) = φ(x / (α + x)).
 //!
-//! From the paper of 1980: the formulas, the sizes and numbers of planes, areas of 5×5 cells (2×2 for the last C-cells),
-//! r and α. The paper leaves c and d open but for their fall: ours are pyramids (`ancestors::neocognitron::falloff`),
-//! those of two averages. C-planes are half as dense as S-planes and extend beyond them by a cell, so that 16 and 8 cells
-//! become 10 and 6; where they lie is ours. Also ours: the strength of d, and how classes are read, below.
+//! From the paper of 1980: the formulas, the sizes and numbers of planes, areas of 5×5 cells (2×2 for the last
+//! C-cells), r and α. The paper leaves c and d open but for their fall: ours are pyramids
+//! (`ancestors::neocognitron::falloff`), those of two averages. C-planes are half as dense as S-planes and extend
+//! beyond them by a cell, so that 16 and 8 cells become 10 and 6; where they lie is ours. Also ours: the strength of d,
+//! and how classes are read, below. The full text was not at hand: its formulas and numbers are those that later works
+//! and implementations repeat.
 
 use striate_graph::ops::{Clip, Pad, ReduceMean, Unary, UnaryFunction};
 use striate_graph::{Builder, Network, Tensor};

@@ -1,5 +1,5 @@
-//! The cells of the Neocognitrons against the formulas of 1980, evaluated in f64 cell by cell: in the compiled networks,
-//! and in the layers that learn.
+//! The cells of the Neocognitrons against the formulas of 1980, evaluated in f64 cell by cell: in the compiled
+//! networks, and in the layers that learn.
 
 use striate_ancestors::neocognitron::{Geometry, Learner, Rule, Settings};
 use striate_engine::{Cpu, Inference, Variables};
@@ -45,8 +45,8 @@ fn taps(side: usize) -> impl Iterator<Item = (usize, usize)> {
 /// u_S = r·φ((1 + Σ a·u) / (1 + 2r / (1 + r)·b·v) − 1).
 fn s_cells(u: &Planes, [a, b]: [&[f32]; 2], side: usize, padding: usize, r: f64) -> Planes {
     let [channels, height, width] = u.extents;
-    let (before, rest) = (padding as isize, 2 * padding + 1 - side);
-    Planes::of([b.len(), height + rest, width + rest], |plane, row, column| {
+    let (before, more) = (padding as isize, 2 * padding + 1);
+    Planes::of([b.len(), height + more - side, width + more - side], |plane, row, column| {
         let (mut excitation, mut square) = (0.0, 0.0);
         for k in 0..channels {
             for (y, x) in taps(side) {
@@ -119,7 +119,7 @@ fn cells_of_networks_are_those_of_the_formulas() {
         let whole = Inference::new(network, &weights, Cpu::new(2).unwrap()).unwrap();
         let values = input.iter().map(|x| f64::from(*x)).collect();
         let mut planes = Planes { extents: [1, 16, 16], values };
-        let mut check = |layer: String, expected: &Planes, side: usize| {
+        let check = |layer: String, expected: &Planes, side: usize| {
             let (shape, got) = whole.until(&layer).unwrap().run(&shape, &input).unwrap();
             assert_eq!(shape[1..], expected.extents, "{name} {layer}");
             assert_eq!(shape[2..], [side; 2], "{name} {layer}");

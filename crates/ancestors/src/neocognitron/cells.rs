@@ -69,8 +69,8 @@ pub struct SCells {
 }
 
 /// Returns c for an area of `side`×`side` in each of `channels` planes: a pyramid, which falls linearly with the
-/// distance from the center in both directions and has sum 1 over all planes. It is that of averaging over (side + 1) / 2
-/// positions in both directions, twice. The paper only asks for a function that falls with the distance.
+/// distance from the center in both directions and has sum 1 over all planes. It is that of averaging over (side + 1) /
+/// 2 positions in both directions, twice. The paper only asks for a function that falls with the distance.
 pub fn falloff(side: usize, channels: usize) -> Vec<f32> {
     let peak = side.div_ceil(2);
     let along = |tap: usize| tap.min(side - 1 - tap) + 1;

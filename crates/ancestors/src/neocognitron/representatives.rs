@@ -13,8 +13,8 @@ pub struct Representative {
 
 /// Returns the representatives among `answers`, `[planes, height, width]`, by plane: in each S-column, the cell that
 /// answers most is a candidate if it answers at all; of several candidates in a plane, the one that answers most is its
-/// representative. An S-column consists of the cells of all planes in `side`×`side` positions, or in all where there are
-/// fewer; columns overlap, and there is one at each position where it fits. Of equal answers, the first counts.
+/// representative. An S-column consists of the cells of all planes in `side`×`side` positions, or in all where there
+/// are fewer; columns overlap, and there is one at each position where it fits. Of equal answers, the first counts.
 pub fn representatives(answers: &[f32], [height, width]: [usize; 2], side: usize) -> Vec<Representative> {
     let cells = height * width;
     let planes = answers.len().checked_div(cells).unwrap_or(0);

@@ -18,8 +18,8 @@ pub(super) struct Labels {
 }
 
 /// Labels the cells of the `rows` of images `[N, cells]` with the class of most of the images that they answer to most;
-/// those that are never best, with the class that they answer to most in sum, if they answer at all. Of equal classes, the
-/// first counts.
+/// those that are never best, with the class that they answer to most in sum, if they answer at all. Of equal classes,
+/// the first counts.
 pub(super) fn labels(rows: Rows, classes_of_rows: &[usize], classes: usize) -> Labels {
     let cells = rows.features();
     let (mut wins, mut sums) = (vec![0u32; cells * classes], vec![0.0f64; cells * classes]);
