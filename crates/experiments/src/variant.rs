@@ -27,7 +27,7 @@ pub struct Variant {
 #[derive(Debug, Clone)]
 pub enum Work {
     /// Train a network.
-    Training(Training),
+    Training(Box<Training>),
     /// Evaluate a trained model, which no seed changes.
     Evaluation(Evaluation),
 }
@@ -55,10 +55,10 @@ impl Variant {
         let refuse = |what: &str| Err(Error::input(format!("variant {}: {what}", text.name)));
         let trains = text.recipe.is_some() || !text.replace.is_empty() || !text.set.is_empty();
         let work = match (&text.network, &text.model, &text.protocol) {
-            (Some(network), None, None) => Work::Training(Training {
+            (Some(network), None, None) => Work::Training(Box::new(Training {
                 network: network_of(network, text, experiment)?,
                 recipe: text.recipe.as_deref().map(shipped).transpose()?,
-            }),
+            })),
             (None, Some(_), Some(_)) if trains => {
                 return refuse("a model is only evaluated; omit recipe, replace and set");
             }

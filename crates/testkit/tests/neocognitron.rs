@@ -29,7 +29,7 @@ impl Planes {
 
 /// The weight of a tap of an area: falls linearly from its middle in both directions, or is the same for an even side.
 fn weight(side: usize, y: usize, x: usize) -> f64 {
-    if side % 2 == 0 {
+    if side.is_multiple_of(2) {
         return 1.0 / (side * side) as f64;
     }
     let half = side.div_ceil(2) as f64;

@@ -20,7 +20,7 @@ For an image, it draws into the folder of --out:
   shifts       the probability if the image moves, up to the distance --shifts
                (Fukushima 1980)
   features-1   what layers compute from the image: their maps
-  kernels      the first layer's kernels or weights, if it reads the image itself
+  kernels      the first layer's weights, if it reads the image itself
 The maps are also written as arrays (.npy). With --data, it draws the patches
 of a data set's images that excite the units of a layer most (patches).
 
