@@ -73,6 +73,13 @@ fn neocognitron_works_like_any_network() {
 }
 
 #[test]
+fn neocognitron_of_1980_learns_digits() {
+    let trained = Folder::new("neocognitron-1980").json(&["train", "neocognitron", "--no-report"]);
+    // Of ten classes, with 24 cells.
+    assert!(trained["top1_error"].as_f64().unwrap() <= 0.4, "{trained}");
+}
+
+#[test]
 fn what_does_not_apply_is_refused() {
     let folder = Folder::new("svm-refused");
     let trained = folder.json(&["train", "hog-svm", "--out", "run", "--no-report"]);

@@ -153,14 +153,15 @@ impl Definition {
         !self.full.is_empty()
     }
 
-    /// Returns the runs with `seeds` seeds: seed by seed, so that a part of them compares all variants, then data set by
-    /// data set.
+    /// Returns the runs with `seeds` seeds: seed by seed, so that a part of them compares all variants, then data set
+    /// by data set.
     pub fn runs(&self, seeds: u64) -> impl Iterator<Item = Run<'_>> {
         let of_data = move |seed, data| self.variants.iter().map(move |variant| Run { variant, data, seed });
         (0..seeds).flat_map(move |seed| self.data.iter().flat_map(move |data| of_data(seed, data)))
     }
 
-    /// Returns the recipe of a run that trains a network. What a variant sets comes last, so that it holds at any scale.
+    /// Returns the recipe of a run that trains a network. What a variant sets comes last, so that it holds at any
+    /// scale.
     ///
     /// # Errors
     /// If an assignment does not fit the recipe, or the data has not been downloaded.

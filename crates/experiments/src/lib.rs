@@ -1,8 +1,8 @@
 //! Claims about networks, measured: each experiment trains variants of a network with several seeds and compares them,
 //! or evaluates trained models in several ways.
 //!
-//! The definitions are in the folder `experiments` of the repository and part of the program, with the results that were
-//! recorded.
+//! The definitions are in the folder `experiments` of the repository and part of the program, with the results that
+//! were recorded.
 
 #![forbid(unsafe_code)]
 

@@ -89,8 +89,8 @@ impl Table {
         self.rows.iter().filter(move |row| row.data.as_deref() == data)
     }
 
-    /// The table as Markdown, with columns of equal width. With several data sets, a table of the first figure on all of
-    /// them precedes that of all figures.
+    /// The table as Markdown, with columns of equal width. With several data sets, a table of the first figure on all
+    /// of them precedes that of all figures.
     pub fn markdown(&self) -> String {
         let sets = self.data();
         let head = |first: &[&str]| first.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();

@@ -138,8 +138,8 @@ impl Runner {
         Ok(Table::new(done.collect()))
     }
 
-    /// Returns the mean training loss of each epoch over the seeds that are done, for each variant on each data set that
-    /// is trained in several epochs.
+    /// Returns the mean training loss of each epoch over the seeds that are done, for each variant on each data set
+    /// that is trained in several epochs.
     ///
     /// # Errors
     /// If a file is damaged.

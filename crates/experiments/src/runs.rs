@@ -59,8 +59,8 @@ impl Times {
         self.0.entry(run.kind()).or_default().push(seconds);
     }
 
-    /// Estimates the seconds of all `runs`: of each, the mean of its kind, or else of its variant on any data, or else of
-    /// all; `None` if none is known.
+    /// Estimates the seconds of all `runs`: of each, the mean of its kind, or else of its variant on any data, or else
+    /// of all; `None` if none is known.
     pub fn estimate<'a>(&self, runs: impl Iterator<Item = Run<'a>>) -> Option<f64> {
         let mean = |known: &dyn Fn(&Kind) -> bool| {
             let seconds = self.0.iter().filter(|(kind, _)| known(kind)).flat_map(|(_, seconds)| seconds);

