@@ -20,8 +20,7 @@ const TOLERANCE: f64 = 1e-12;
 /// is convex.
 ///
 /// # Errors
-/// If there are no rows, there are fewer than two classes, scores and labels differ in number, or a score is not
-/// finite.
+/// If `labels` is empty, `classes` is below 2, `scores` does not have a row for each label, or a score is not finite.
 pub fn factor(scores: &[f32], labels: &[usize], classes: usize) -> Result<f64> {
     let refuse = |what: String| Err(Error::input(format!("calibration: {what}")));
     if classes < 2 || labels.is_empty() || scores.len() != labels.len() * classes {

@@ -118,6 +118,10 @@ fn images_sounds_and_texts_are_not_confused() {
         (&["train", "--data", "text:set", "--set", "data.augment=shift"], "do not apply to texts"),
         (&["train", "--data", "text:set", "--set", "data.length=0"], "data.length must be 1 or more"),
         (&["train", "--data", "text:set", "--set", "data.alphabet='aba'"], "the alphabet has a twice"),
+        (
+            &["train", "--data", "text:set", "--set", "data.alphabet=''"],
+            "data.alphabet must have a character",
+        ),
         (&["train", "--data", "text:set", "--cache", "0"], "--cache"),
         (&["train", of_texts, "--data", "digits"], "takes texts, but digits has none"),
         (&["train", "--data", "text:not-here.tsv"], "not-here.tsv"),

@@ -40,8 +40,10 @@ pub(crate) fn evaluate(
     device: Arc<dyn Device>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
-    let files =
-        data.files.as_ref().ok_or_else(|| Error::input("there are no images to evaluate the model on"))?;
+    let files = data
+        .files
+        .as_ref()
+        .ok_or_else(|| Error::input("the data has no image files to evaluate the model on"))?;
     let spec = files.find(0)?;
     let path = evaluation.model.find(0)?;
     let (mut model, _) = open_model(Path::new(&path), &OpenOptions::default())?;

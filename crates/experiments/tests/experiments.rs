@@ -173,7 +173,7 @@ fn every_variant_runs_on_every_data_set() {
     // The hand-made features are of the same images in both.
     assert_eq!(errors[1], errors[3]);
     assert!(record.summary().starts_with("test error: own-size: "), "{}", record.summary());
-    assert!(record.curves.is_empty(), "a single epoch is no curve");
+    assert!(record.curves.is_empty(), "a single epoch does not make a curve");
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub fn decode(line: &[u8]) -> Result<&str> {
 /// Returns the text and the label of a line `text<TAB>label`; a text may contain tabs.
 ///
 /// # Errors
-/// If there is no tab, or the text or the label is empty.
+/// If the line has no tab, or its text or label is empty.
 pub fn labeled(line: &str) -> Result<(&str, &str)> {
     let (text, label) = line
         .rsplit_once('\t')

@@ -28,7 +28,7 @@ impl Statistics {
         self.lengths.push(length);
     }
 
-    /// Returns the smallest and the largest length; `None` if there are no texts.
+    /// Returns the lengths of the shortest and the longest text, or `None` without any texts.
     pub fn lengths(&self) -> Option<[usize; 2]> {
         Some([*self.lengths.iter().min()?, *self.lengths.iter().max()?])
     }

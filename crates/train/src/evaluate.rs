@@ -112,7 +112,7 @@ pub fn evaluate_ensemble(
     match (&split.pixels, &split.files) {
         (Pixels::Numbers(_) | Pixels::Characters(_), _) => {
             for index in 0..split.len() {
-                let input = split.input(index).expect("these are no images");
+                let input = split.input(index).expect("inputs that are not images are in memory");
                 add(index, ensemble.probabilities_of_array(split.shape, &input)?);
             }
         }

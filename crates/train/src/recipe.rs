@@ -239,6 +239,9 @@ impl Recipe {
         if data.length == Some(0) {
             return Err(Error::input("recipe: data.length must be 1 or more"));
         }
+        if data.alphabet.as_deref() == Some("") {
+            return Err(Error::input("recipe: data.alphabet must have a character"));
+        }
         let most = f64::from(LONGEST_SECONDS);
         match data.seconds.is_none_or(|seconds| seconds > 0.0 && seconds <= most) {
             true => Ok(()),

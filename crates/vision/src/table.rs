@@ -31,7 +31,7 @@ pub struct TableCell {
 /// Draws rows of `cells` under a `title` and lines of `details`, with a label for each column and each row.
 ///
 /// # Panics
-/// If there are no columns, or the cells do not fill the rows.
+/// If `columns` is empty, or `cells` does not have one cell for each row and column.
 pub fn table(
     title: &str,
     details: &[String],
